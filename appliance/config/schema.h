@@ -1,0 +1,139 @@
+/* The kinds of objects that make up a configuration, as tables.
+ *
+ * Grammar, help, completion, validation, text, JSON and the store's columns all come from these
+ * tables: adding a setting is one line here, one struct member below, and one migration.
+ */
+#ifndef CONFIG_SCHEMA_H
+#define CONFIG_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "appliance/config/value.h"
+
+/* In the order in which a script must define them. */
+enum kind {
+	KIND_GLOBAL, /* exactly one, without an id */
+	KIND_INTERFACE,
+	KIND_ROUTE,
+	KIND_NEIGHBOR,
+	KIND_CHECK,
+	KIND_POOL,
+	KIND_BACKEND,
+	KIND_SERVICE,
+	KIND_COUNT,
+};
+
+enum attribute_flags {
+	ATTRIBUTE_ID = 1,          /* positional, names the object; never set */
+	ATTRIBUTE_POSITIONAL = 2,  /* positional in `add`, by its name in `set` */
+	ATTRIBUTE_REQUIRED = 4,
+	ATTRIBUTE_OPERATIONAL = 8, /* changed while running (admin); `add` compares it only if given */
+	ATTRIBUTE_RESTART = 16,    /* a changed value is in force from the next start */
+};
+
+enum { ATTRIBUTES_MAX = 32, ID_MAX = 2, NOT_A_REFERENCE = KIND_COUNT };
+
+struct attribute {
+	const char *name;          /* as typed; '-' becomes '_' in JSON keys and columns */
+	enum value_type type;
+	unsigned flags;
+	size_t offset;             /* in the kind's struct */
+	uint64_t minimum, maximum; /* VALUE_NUMBER, VALUE_DURATION (ns) */
+	const char *initial;       /* default, in canonical text; NULL: zero, and left out of text */
+	const struct keyword *keywords;
+	enum kind reference;       /* the kind that it names; NOT_A_REFERENCE */
+	const char *help;
+};
+
+struct schema {
+	const char *name;          /* "backend" */
+	const char *help;
+	size_t size;               /* of the kind's struct */
+	unsigned attributes;
+	const struct attribute *attribute; /* ids first, in the order typed */
+};
+
+const struct schema *schema_of(enum kind kind);
+/* KIND_COUNT where there is none of that name. */
+enum kind schema_kind(const char *name);
+/* NULL where the kind has none of that name. */
+const struct attribute *schema_attribute(enum kind kind, const char *name);
+
+enum role { ROLE_FRONTEND = 1, ROLE_BACKEND = 2, ROLE_BOTH = 3 };
+enum admin { ADMIN_ENABLED, ADMIN_DRAIN, ADMIN_DISABLED };
+enum check_type { CHECK_ICMP, CHECK_TCP, CHECK_UDP, CHECK_ARP, CHECK_HEARTBEAT };
+enum scheduler { SCHEDULER_MAGLEV };
+enum affinity { AFFINITY_5_TUPLE, AFFINITY_SOURCE_IP };
+enum mode { MODE_NAT };
+enum when_full { WHEN_FULL_STATELESS, WHEN_FULL_SHED };
+enum vip_echo { VIP_ECHO_ALWAYS, VIP_ECHO_AVAILABLE };
+
+struct config_global {
+	uint32_t flow_table;  /* flow-table: capacity in flows */
+	uint32_t seed;        /* seed: of every hash, the same on appliances that share VIPs */
+	uint32_t forwarding;  /* forwarding {off|on} */
+	uint32_t vip_echo;    /* vip-echo {always|available} */
+};
+
+struct config_interface {
+	char name[INTERFACE_NAME_SIZE];
+	uint32_t role;
+	struct address_list address;
+	struct mac mac;          /* not set: the interface's own */
+	char filter[TEXT_SIZE];  /* libpcap expression for what enters the ring; "": everything */
+};
+
+struct config_route {
+	struct prefix prefix;
+	be32 via;
+};
+
+struct config_neighbor {
+	be32 address;
+	struct mac mac;
+	char interface[INTERFACE_NAME_SIZE];
+};
+
+/* `from any` and `from port N`: from_port is 0 for any. */
+struct config_check {
+	char name[NAME_SIZE];
+	uint32_t type;
+	uint32_t port;        /* 0: the backend's own */
+	uint64_t interval_ns;
+	uint64_t timeout_ns;
+	uint32_t rise;
+	uint32_t fall;
+	uint32_t from_port;   /* attribute "from": "any" or "port N", see value.c */
+	char payload[TEXT_SIZE]; /* udp: what is sent */
+	char expect[TEXT_SIZE];  /* udp: what the answer must begin with */
+};
+
+struct config_pool {
+	char name[NAME_SIZE];
+	uint32_t scheduler;
+	uint32_t affinity;
+	char check[NAME_SIZE]; /* "": none */
+};
+
+struct config_backend {
+	char pool[NAME_SIZE];
+	struct endpoint address;
+	uint32_t weight;
+	char name[NAME_SIZE];
+	uint32_t admin;
+};
+
+struct config_service {
+	char name[NAME_SIZE];
+	struct vip address;
+	char pool[NAME_SIZE];
+	uint32_t mode;
+	uint64_t idle_timeout_ns; /* 0: by protocol and state */
+	uint32_t max_flows;       /* 0: no cap */
+	uint32_t when_full;
+	uint32_t admin;           /* ADMIN_ENABLED or ADMIN_DISABLED */
+};
+
+#endif

@@ -1,0 +1,57 @@
+/* The configuration on disk, and its revisions: the only user of SQLite.
+ *
+ * What store_commit() has acknowledged is there after a crash or a power cut, whole; what it has not
+ * acknowledged is not there at all. WAL, synchronous=FULL. Control thread only.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "appliance/config/config.h"
+
+struct store;
+
+enum { REVISIONS_KEPT = 50 };
+
+struct revision {
+	uint64_t number;
+	int64_t time_s;        /* Unix time */
+	char user[64];
+	char comment[256];
+	unsigned changes;      /* objects that differ from the revision before */
+};
+
+/* Opens or creates the store: integrity check, ownership by one process, migrations (each after a
+ * backup beside the file). 0, or a negative errno with sentences in `error` that say what to do:
+ * -EUCLEAN damaged, -EPROTO written by a newer version, -EBUSY held by another lbd (named by pid),
+ * -EMEDIUMTYPE not a store of lbd. Never starts empty in place of a file that it cannot read. */
+int store_open(struct store **ret_store, const char *file, char *error, size_t error_size);
+void store_close(struct store *store);
+
+/* The configuration and the revision number that it has (0: nothing was ever committed). */
+int store_load(struct store *store, struct config **ret_config, uint64_t *ret_revision, char *error,
+	       size_t error_size);
+
+/* Makes `after` the configuration on disk as the next revision; ret_revision->number is set. Rows
+ * that differ from `before` (what is on disk) are written. When this returns 0 it is durable. */
+int store_commit(struct store *store, const struct config *before, const struct config *after,
+		 struct revision *revision, char *error, size_t error_size);
+
+/* Newest first. Calls `visit` for each kept revision. 0 or a negative errno. */
+int store_revisions(struct store *store, void (*visit)(void *context, const struct revision *),
+		    void *context, char *error, size_t error_size);
+/* The whole text of a revision, allocated. -ENOENT where it is not kept (any more). */
+int store_revision_text(struct store *store, uint64_t number, char **ret_text, char *error,
+			size_t error_size);
+
+/* A consistent copy of the whole store as bytes (what `backup` writes to a file); free() it. */
+int store_backup(struct store *store, void **ret_bytes, size_t *ret_size, char *error,
+		 size_t error_size);
+
+/* What `lbd --check` prints: schema version, revision, objects of each kind, revisions kept. */
+int store_describe(struct store *store, char *ret_text, size_t size);
+
+#endif
