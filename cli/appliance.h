@@ -1,0 +1,91 @@
+/* What the console needs of the appliance, handed in by whoever runs it: lbd's control thread, or
+ * the replay. The console knows no store, no ring and no packet path.
+ *
+ * Every function returns 0 or a negative errno with a sentence in `error` unless it says otherwise.
+ */
+#ifndef CLI_APPLIANCE_H
+#define CLI_APPLIANCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "appliance/config/config.h"
+#include "cli/report.h"
+
+enum topic {
+	TOPIC_STATUS, TOPIC_INTERFACE, TOPIC_NEIGHBOR, TOPIC_ROUTE, TOPIC_SERVICE, TOPIC_POOL,
+	TOPIC_BACKEND, TOPIC_CHECK, TOPIC_FLOW, TOPIC_DROPS, TOPIC_STATS, TOPIC_REVISIONS,
+	TOPIC_EVENTS, TOPIC_VERSION,
+};
+
+/* What a `show` or `clear` is about; an empty member does not restrict. */
+struct filter {
+	char name[NAME_SIZE];            /* interface, service, pool, check by name; of backends: the pool */
+	char service[NAME_SIZE];         /* flow */
+	bool has_backend;
+	struct endpoint backend;         /* flow, backend */
+	bool has_client;
+	be32 client;                     /* flow: source address */
+	bool has_client_port;
+	uint16_t client_port;
+	uint32_t limit;                  /* flow, events: at most so many rows; 0: the topic's default */
+};
+
+struct tuple_question {
+	struct endpoint source, destination;
+	bool udp; /* else TCP */
+};
+
+/* Why a commit happens: written with the revision. */
+struct commit_note {
+	const char *user;
+	const char *comment; /* "" where none */
+};
+
+typedef void appliance_say(void *context, const char *sentence);
+
+struct appliance {
+	void *context;
+
+	const struct config *(*running)(void *context);
+	uint64_t (*revision)(void *context);
+
+	/* Validates, builds, stores and publishes; takes nothing over: the candidate stays the caller's.
+	 * 0 where the candidate equals what runs (ret_revision: the present one), 1 where a revision
+	 * was made, in force and on disk. `say` hears warnings. */
+	int (*commit)(void *context, const struct config *candidate, const struct commit_note *note,
+		      appliance_say *say, void *say_context, uint64_t *ret_revision, char *error,
+		      size_t error_size);
+	/* As commit, but stops before anything changes (`--check`). */
+	int (*check)(void *context, const struct config *candidate, appliance_say *say,
+		     void *say_context, char *error, size_t error_size);
+	/* The whole text of a kept revision, allocated. */
+	int (*revision_text)(void *context, uint64_t number, char **ret_text, char *error,
+			     size_t error_size);
+	/* A consistent copy of the store as bytes, allocated. */
+	int (*backup)(void *context, void **ret_bytes, size_t *ret_size, char *error,
+		      size_t error_size);
+
+	/* Fills a new report. -ENOENT: no object of the filter's name. */
+	int (*report)(void *context, enum topic topic, const struct filter *filter,
+		      struct report **ret_report, char *error, size_t error_size);
+	/* Which backend, and why: the lines of `lookup` as a report; changes nothing. */
+	int (*lookup)(void *context, const struct tuple_question *question,
+		      struct report **ret_report, char *error, size_t error_size);
+
+	int (*clear_counters)(void *context, char *error, size_t error_size);
+	/* Closes matching flows; how many. */
+	int (*clear_flows)(void *context, const struct filter *filter, uint64_t *ret_count,
+			   char *error, size_t error_size);
+
+	/* Starts the clock of a drain that is in force: after `timeout_ns` (0: never) what is left of
+	 * its flows is closed. */
+	int (*drain_deadline)(void *context, const struct config_backend *backend,
+			      uint64_t timeout_ns, char *error, size_t error_size);
+	/* Flows that the backend still has; for `wait`. */
+	int (*backend_flows)(void *context, const struct config_backend *backend,
+			     uint64_t *ret_flows, char *error, size_t error_size);
+};
+
+#endif
