@@ -1,7 +1,7 @@
 # ringlb: a layer-4 load balancer on AF_PACKET rings.   make help
 #
 # CC=clang picks the compiler, SANITIZE=address,undefined a checked build in a directory of its own,
-# V=1 shows the commands.
+# BUILD=DIR another directory, V=1 shows the commands.
 
 VERSION  := 0.1
 PREFIX   ?= /usr/local
@@ -35,8 +35,8 @@ PATH_LIB := $(BUILD)/libpath.a
 LBD_LIB  := $(BUILD)/liblbd.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 
-.PHONY: all clean
-all: $(BUILD)/lbd $(BUILD)/lb
+.PHONY: all
+all: $(BUILD)/lbd $(BUILD)/lb   ## build lbd and lb (default)
 
 # The packet path is a library of its own, so that a check can see what it depends on.
 $(PATH_LIB): $(call objects,$(PATH_SRC))
@@ -62,10 +62,39 @@ $(BUILD)/%.o: %.c
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
-.PHONY: units
-units: $(UNITS)
+.PHONY: units test demo lint install clean help
+units: $(UNITS)   ## build the unit test programs
 
-clean:
+# Packages first: nothing below compiles without them. As many jobs as processors, unless -j says.
+with_deps = scripts/install-deps build $(1) && \
+	$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+test:   ## install what is missing, build, run all tests (SUITE="unit net": only these)
+	$(Q)$(call with_deps,test) all units
+	$(Q)LB_BUILD=$(BUILD) scripts/run-tests $(SUITE)
+
+demo:   ## the whole appliance in a lab of namespaces, from nothing, with real traffic
+	$(Q)$(call with_deps,demo) all
+	$(Q)LB_BUILD=$(BUILD) scripts/demo
+
+lint:   ## static checks: warnings, analyzers, purity of the packet path, scripts, manuals
+	$(Q)$(call with_deps,lint) $(PATH_LIB)
+	$(Q)LB_BUILD=$(BUILD) scripts/lint
+
+UNIT_DIR := lib/systemd/system
+install: all   ## install programs, manuals and systemd unit (PREFIX, DESTDIR)
+	install -D -m 755 $(BUILD)/lbd $(DESTDIR)$(PREFIX)/sbin/lbd
+	install -D -m 755 $(BUILD)/lb $(DESTDIR)$(PREFIX)/bin/lb
+	install -D -m 644 appliance/lbd.8 $(DESTDIR)$(PREFIX)/share/man/man8/lbd.8
+	install -D -m 644 cli/lb.8 $(DESTDIR)$(PREFIX)/share/man/man8/lb.8
+	mkdir -p $(DESTDIR)$(PREFIX)/$(UNIT_DIR)
+	sed 's|@PREFIX@|$(PREFIX)|g' scripts/lbd.service.in >$(DESTDIR)$(PREFIX)/$(UNIT_DIR)/lbd.service
+
+clean:   ## remove everything built
 	rm -rf build build-*
+
+help:   ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo '  CC=clang  SANITIZE=address,undefined  BUILD=DIR  PREFIX=/usr/local  DESTDIR=  V=1'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
