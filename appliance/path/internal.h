@@ -1,0 +1,57 @@
+/* The path's state, and the few doors between its modules. Only files of appliance/path/ include
+ * this; the world outside sees path.h. */
+#ifndef PATH_INTERNAL_H
+#define PATH_INTERNAL_H
+
+#include "appliance/path/check.h"
+#include "appliance/path/fragment.h"
+#include "appliance/path/hold.h"
+#include "appliance/path/limit.h"
+#include "appliance/path/neighbor.h"
+#include "appliance/path/packet.h"
+#include "appliance/path/path.h"
+
+/* What the path keeps of a backend or service slot; `id` tells which generation it is of. */
+struct backend_state {
+	uint32_t id;
+	struct backend_counters counters;
+};
+
+struct service_state {
+	uint32_t id;
+	struct service_counters counters;
+};
+
+struct path {
+	const struct snapshot *snapshot;
+	uint64_t now_ns;          /* of the batch or tick under way */
+	struct path_output output;
+
+	struct flow_table *flows;
+	struct neighbors *neighbors;
+	struct hold *hold;        /* frames that wait */
+	struct fragments *fragments;
+	struct checks *checks;
+	struct limiter limiter[LIMIT_COUNT];
+
+	struct backend_state *backend; /* BACKENDS_MAX, by slot */
+	struct service_state *service; /* SERVICES_MAX, by slot */
+	struct path_counters counters;
+};
+
+/* Counts one received frame under its verdict; `interface` is where it came in. */
+void path_count(struct path *path, uint32_t interface, enum verdict verdict);
+
+/* Sends a frame that is complete, Ethernet header included, and counts it as sent on
+ * frame->interface; as originated too where the appliance made it. */
+void path_send(struct path *path, const struct frame *frame, bool originated);
+
+/* True where a backend (index into snapshot.backend) may get new flows or keep its own: neither
+ * disabled nor, by its check, down. Draining ones are usable for flows that they have. */
+bool path_backend_alive(const struct path *path, uint32_t backend);
+
+/* Handles a received frame as the way of SEMANTICS 2 from step 3 on; used again for a frame that has
+ * waited for its first fragment. Does not count. */
+enum verdict path_route_ipv4(struct path *path, struct frame *frame, struct outcome *outcome);
+
+#endif

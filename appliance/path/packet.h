@@ -1,0 +1,41 @@
+/* A frame taken apart: where its headers are, and the fields that decide. */
+#ifndef PATH_PACKET_H
+#define PATH_PACKET_H
+
+#include <stdbool.h>
+
+#include "appliance/path/frame.h"
+#include "appliance/path/verdict.h"
+#include "appliance/path/wire.h"
+
+enum fragment_place {
+	FRAGMENT_NONE,  /* a whole datagram */
+	FRAGMENT_FIRST, /* has the L4 header, more to come */
+	FRAGMENT_LATER, /* has no L4 header: `l4` and the ports are not to be read */
+};
+
+struct packet {
+	struct frame *frame;
+	struct ethernet *ethernet;
+	struct ipv4 *ip;
+	void *l4;              /* struct tcp, udp or icmp; its fixed part is inside the packet */
+	uint32_t ip_length;    /* total length of the IP packet; bytes after it are padding */
+	uint32_t l4_length;    /* IP payload present in this packet */
+	be32 source, destination;
+	be16 source_port, destination_port; /* TCP and UDP; zero otherwise */
+	uint8_t protocol;
+	uint8_t tcp_flags;
+	uint8_t fragment;      /* enum fragment_place */
+};
+
+static inline struct tcp *packet_tcp(const struct packet *packet) { return packet->l4; }
+static inline struct udp *packet_udp(const struct packet *packet) { return packet->l4; }
+static inline struct icmp *packet_icmp(const struct packet *packet) { return packet->l4; }
+
+/* Reads the IPv4 packet behind a frame's Ethernet header (SEMANTICS 2, items 3 to 5). Lengths come
+ * from the IP header, never from the frame's end.
+ * False: malformed, *ret_drop says how; the frame is unchanged.
+ * Source: RFC 791, RFC 1122 section 3.2.1.3, RFC 1858, RFC 9293, RFC 768. */
+bool packet_parse_ipv4(struct packet *packet, struct frame *frame, enum verdict *ret_drop);
+
+#endif

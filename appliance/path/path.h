@@ -1,0 +1,141 @@
+/* The packet path: what every received frame gets, on one thread, without a clock, a random source,
+ * an allocation or any I/O.
+ *
+ * Whoever runs it (the loop over rings, the replay, a test) brings frames and the time, publishes
+ * snapshots, and is called back for frames that leave and for events. The same inputs give the same
+ * outputs, bit for bit.
+ */
+#ifndef PATH_PATH_H
+#define PATH_PATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "appliance/path/flow.h"
+#include "appliance/path/frame.h"
+#include "appliance/path/snapshot.h"
+#include "appliance/path/verdict.h"
+
+struct path;
+
+/* Sizes that are fixed at start. */
+struct path_limits {
+	uint32_t flows;           /* capacity of the flow table */
+	uint32_t held_frame_size; /* largest frame that can wait: MTU and Ethernet header */
+	uint64_t seed;            /* of the flow table's hash */
+};
+
+enum path_event_type {
+	EVENT_TARGET_UP,      /* id: check target */
+	EVENT_TARGET_DOWN,
+	EVENT_VIP_CONFLICT,   /* address, mac, interface: another host claims it */
+	EVENT_NEIGHBOR_FAILED, /* address, interface */
+};
+
+struct path_event {
+	enum path_event_type type;
+	uint32_t id;
+	be32 address;
+	struct mac_address mac;
+	uint32_t interface;
+	uint64_t time_ns;
+};
+
+/* Who takes what the path gives. Frames leave in the order of the calls; their bytes may be reused
+ * when the call returns. */
+struct path_output {
+	void *context;
+	void (*send)(void *context, const struct frame *frame); /* frame.interface: where it leaves */
+	void (*event)(void *context, const struct path_event *event);
+};
+
+/* What became of one received frame, for replay and trace; the counters have it too. */
+struct outcome {
+	enum verdict verdict;
+	uint32_t backend;    /* id of the chosen backend, or NONE */
+	uint32_t interface;  /* where it left, or NONE */
+};
+
+struct interface_counters {
+	uint64_t received, received_bytes;
+	uint64_t sent, sent_bytes;        /* forwarded and originated frames that left here */
+	uint64_t originated;              /* frames of the appliance's own that left here */
+	uint64_t held;                    /* received here and waiting now */
+	uint64_t verdict[VERDICT_COUNT];  /* of frames received here; [VERDICT_HELD] stays 0 */
+};
+
+struct backend_counters {
+	uint64_t packets, bytes;          /* client to backend */
+	uint64_t reply_packets, reply_bytes;
+	uint64_t total_flows;
+	uint32_t active_flows;
+};
+
+struct service_counters {
+	uint64_t packets, bytes, reply_packets, reply_bytes, total_flows, no_backend;
+	uint32_t active_flows;
+};
+
+struct path_counters {
+	uint64_t stateless;       /* packets forwarded by the table alone: no room for a flow */
+	uint64_t vip_conflicts;
+	uint64_t checks_sent, heartbeats;
+	struct interface_counters interface[INTERFACES_MAX];
+};
+
+enum health { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
+
+/* Bytes of memory that path_new() needs, to be aligned to 64; zeroed by the caller. */
+size_t path_size(const struct path_limits *limits);
+struct path *path_new(void *memory, const struct path_limits *limits, const struct path_output *output);
+
+/* Makes `snapshot` what the path reads from now on; the one before is not touched again. */
+void path_publish(struct path *path, const struct snapshot *snapshot, uint64_t now_ns);
+
+/* Takes `count` received frames, in order. `outcomes`: one each, or NULL. */
+void path_receive(struct path *path, struct frame *frames, struct outcome *outcomes, unsigned count,
+		  uint64_t now_ns);
+
+/* Does what is due: expiry, ARP retries, checks. Bounded work; call at least at path_deadline(). */
+void path_tick(struct path *path, uint64_t now_ns);
+uint64_t path_deadline(const struct path *path);
+
+/* Readers, on the path's thread. */
+const struct path_counters *path_counters(const struct path *path);
+const struct backend_counters *path_backend_counters(const struct path *path, uint32_t backend_id);
+const struct service_counters *path_service_counters(const struct path *path, uint32_t service_id);
+struct flow_table *path_flows(struct path *path);
+enum health path_target_health(const struct path *path, uint32_t target_id);
+void path_clear_counters(struct path *path);
+
+/* Closes up to `budget` records from index *cursor on whose backend, service and client match (NONE
+ * or zero: any); returns how many it closed. *cursor is the table's capacity when done. */
+struct flow_match {
+	uint32_t backend_id, service_id;
+	be32 client;
+	be16 client_port;
+};
+bool flow_matches(const struct flow_match *match, const struct flow *flow);
+uint32_t path_close_flows(struct path *path, const struct flow_match *match,
+			  enum flow_close_reason reason, uint32_t *cursor, uint32_t budget);
+
+/* What the path would do with a client's packet; changes nothing. */
+enum lookup_how { LOOKUP_FLOW, LOOKUP_MAGLEV, LOOKUP_FALLBACK };
+
+struct lookup {
+	enum verdict verdict;     /* VERDICT_FORWARDED, VERDICT_HELD, or the drop */
+	enum lookup_how how;
+	uint32_t service, backend; /* ids, or NONE */
+	uint32_t slot;             /* of the Maglev table */
+	uint32_t interface;        /* where it would leave, or NONE */
+	be32 next_hop;
+	bool has_mac;
+	struct mac_address mac;
+	const char *neighbor;      /* state, in the terms of RFC 4861 */
+};
+
+void path_lookup(const struct path *path, be32 source, be16 source_port, be32 destination,
+		 be16 destination_port, uint8_t protocol, struct lookup *ret_lookup);
+
+#endif

@@ -1,0 +1,168 @@
+/* The compiled tables that the packet path reads: immutable, built aside, swapped whole between two
+ * batches.
+ *
+ * Services, backends and check targets have stable slots: a small index that control gives an object
+ * for its whole life, so that what the path keeps about it (counters, health, its flows) outlives a
+ * swap. A slot is reused only under a new generation: an id is `generation << SLOT_BITS | slot`, and
+ * a flow whose id differs from the slot's present one belongs to an object that is gone.
+ */
+#ifndef PATH_SNAPSHOT_H
+#define PATH_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "appliance/path/bytes.h"
+#include "appliance/path/wire.h"
+
+enum {
+	SLOT_BITS = 18,
+	SLOT_MASK = (1 << SLOT_BITS) - 1,
+
+	INTERFACES_MAX = 64,      /* frame.interface, and the path's counters for each */
+	SERVICES_MAX = 1 << 14,
+	BACKENDS_MAX = 1 << 17,   /* 1,000 services with 100 backends each fit */
+	TARGETS_MAX = 1 << 17,    /* check targets: at most one a backend */
+	NONE = 0xffffffff,        /* no index */
+};
+
+enum interface_side { SIDE_FRONTEND = 1, SIDE_BACKEND = 2 };
+
+struct snapshot_interface {
+	struct mac_address mac;
+	uint8_t sides;   /* SIDE_*; both: one-arm */
+	bool up;         /* present, with link, and its ring open */
+	uint16_t mtu;
+	be32 address;    /* the first one: source of ARP probes and ICMP; zero: none */
+};
+
+/* An address that the appliance answers for. */
+struct snapshot_local {
+	be32 address;
+	uint32_t interface; /* of an interface address; NONE: a VIP */
+	uint32_t services;  /* of a VIP: how many services stand on it */
+};
+
+/* Connected networks (via zero) and static routes, longest prefix first. */
+struct snapshot_route {
+	be32 prefix;
+	uint8_t length;
+	uint16_t interface;
+	be32 via;
+	be32 source;  /* the appliance's address in that network */
+};
+
+struct snapshot_neighbor {
+	be32 address;
+	uint16_t interface;
+	struct mac_address mac;
+};
+
+enum backend_admin { BACKEND_ENABLED, BACKEND_DRAIN, BACKEND_DISABLED };
+
+struct snapshot_backend {
+	uint32_t id;      /* stable: generation and slot */
+	be32 address;
+	be16 port;        /* 0: the client's port is kept */
+	uint16_t weight;
+	uint8_t admin;    /* enum backend_admin */
+	uint32_t target;  /* index into snapshot.target; NONE: no check, always usable */
+};
+
+enum pool_affinity { POOL_AFFINITY_5_TUPLE, POOL_AFFINITY_SOURCE };
+
+struct snapshot_pool {
+	uint32_t first, count;    /* its members in snapshot.backend, by address and port */
+	const uint16_t *maglev;   /* MAGLEV_SIZE members (relative to `first`); NULL: none usable */
+	uint8_t affinity;
+};
+
+struct snapshot_service {
+	uint32_t id;              /* stable: generation and slot */
+	be32 vip;
+	be16 port;                /* 0: all ports */
+	uint8_t protocol;         /* IP protocol number */
+	bool enabled;
+	bool shed_when_full;      /* when-full shed */
+	uint32_t pool;
+	uint32_t max_flows;       /* 0: no cap */
+	uint64_t idle_timeout_ns; /* 0: by protocol and state */
+};
+
+/* The way back without a flow: replies of a backend's address and port belong to one service. */
+struct snapshot_reply {
+	be32 address;
+	be16 port;
+	uint8_t protocol;
+	uint32_t service;   /* NONE: more than one service reaches it */
+};
+
+enum probe_type { PROBE_ICMP, PROBE_TCP, PROBE_UDP, PROBE_ARP, PROBE_HEARTBEAT };
+
+enum { PROBE_TEXT_MAX = 256 };
+
+/* One thing to check, shared by all backends that have the same check and address. */
+struct snapshot_target {
+	uint32_t id;          /* stable: generation and slot */
+	be32 address;
+	be16 port;
+	uint8_t type;         /* enum probe_type */
+	be16 heartbeat_port;  /* PROBE_HEARTBEAT: datagrams to this port; 0: any packet will do */
+	uint32_t rise, fall;
+	uint64_t interval_ns, timeout_ns;
+	const char *payload, *expect; /* PROBE_UDP; lengths below */
+	uint16_t payload_length, expect_length;
+};
+
+/* Open-addressed hash index over one of the arrays: power of two of uint32_t, NONE where empty. */
+struct snapshot_index {
+	uint32_t mask;
+	const uint32_t *entry;
+};
+
+struct snapshot {
+	uint64_t seed;          /* of every hash that decides; the same on appliances that share VIPs */
+	bool forwarding;        /* SEMANTICS: anything else is routed instead of dropped */
+	bool vip_echo_available; /* echo only while a service of the VIP has a usable backend */
+
+	uint32_t interfaces, locals, routes, neighbors, backends, pools, services, replies, targets;
+	const struct snapshot_interface *interface;
+	const struct snapshot_local *local;
+	const struct snapshot_route *route;
+	const struct snapshot_neighbor *neighbor;  /* static entries */
+	const struct snapshot_backend *backend;
+	const struct snapshot_pool *pool;
+	const struct snapshot_service *service;
+	const struct snapshot_reply *reply;
+	const struct snapshot_target *target;
+
+	struct snapshot_index local_index, service_index, reply_index;
+	struct snapshot_index target_index;  /* by address, heartbeats of `from any` and `from port` */
+
+	/* By slot: index into the arrays above, NONE where the slot is empty. */
+	const uint32_t *backend_by_slot, *service_by_slot, *target_by_slot;
+};
+
+/* Lookups. Index, or NONE. */
+uint32_t snapshot_local_find(const struct snapshot *snapshot, be32 address);
+uint32_t snapshot_service_find(const struct snapshot *snapshot, be32 vip, be16 port,
+			       uint8_t protocol);
+uint32_t snapshot_reply_find(const struct snapshot *snapshot, be32 address, be16 port,
+			     uint8_t protocol);
+/* The first heartbeat target of the address at or after index position `*cursor` (start at 0). */
+uint32_t snapshot_heartbeat_next(const struct snapshot *snapshot, be32 address, uint32_t *cursor);
+/* By stable id; NONE where the object is gone. */
+uint32_t snapshot_backend_of(const struct snapshot *snapshot, uint32_t id);
+uint32_t snapshot_service_of(const struct snapshot *snapshot, uint32_t id);
+uint32_t snapshot_target_of(const struct snapshot *snapshot, uint32_t id);
+
+/* Where the builder puts a key's index, and lookups look for it: the hash of each table. */
+uint32_t snapshot_hash_address(be32 address);
+uint32_t snapshot_hash_endpoint(be32 address, be16 port, uint8_t protocol);
+
+/* The longest prefix that holds `address`. With `interface` != NONE routes through that interface go
+ * first: replies leave by the frontend that the flow came in on. NULL: no route. */
+const struct snapshot_route *snapshot_route_find(const struct snapshot *snapshot, be32 address,
+						 uint32_t interface);
+
+#endif
