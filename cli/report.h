@@ -17,6 +17,7 @@ enum column_type {
 	COLUMN_DURATION, /* nanoseconds; text: with a unit */
 	COLUMN_TIME,     /* Unix time in nanoseconds; text: local time */
 	COLUMN_FLAG,     /* true or false */
+	COLUMN_PROSE,    /* text only: whole lines, printed as they are; left out of JSON */
 };
 
 struct column {
