@@ -23,6 +23,7 @@ enum kind {
 	KIND_BACKEND,
 	KIND_SERVICE,
 	KIND_COUNT,
+	NOT_A_REFERENCE = KIND_COUNT,
 };
 
 enum attribute_flags {
@@ -33,16 +34,16 @@ enum attribute_flags {
 	ATTRIBUTE_RESTART = 16,    /* a changed value is in force from the next start */
 };
 
-enum { ATTRIBUTES_MAX = 32, ID_MAX = 2, NOT_A_REFERENCE = KIND_COUNT };
+enum { ATTRIBUTES_MAX = 32, ID_MAX = 2 };
 
 struct attribute {
 	const char *name;          /* as typed; '-' becomes '_' in JSON keys and columns */
 	enum value_type type;
 	unsigned flags;
 	size_t offset;             /* in the kind's struct */
-	uint64_t minimum, maximum; /* VALUE_NUMBER, VALUE_DURATION (ns) */
-	const char *initial;       /* default, in canonical text; NULL: zero, and left out of text */
-	const struct keyword *keywords;
+	uint64_t minimum, maximum; /* VALUE_NUMBER, VALUE_FROM, VALUE_DURATION (ns) */
+	const char *initial;       /* default, in canonical text; NULL: none, and left out of text */
+	const struct keyword *keywords; /* VALUE_KEYWORD, VALUE_FROM */
 	enum kind reference;       /* the kind that it names; NOT_A_REFERENCE */
 	const char *help;
 };
@@ -60,6 +61,8 @@ const struct schema *schema_of(enum kind kind);
 enum kind schema_kind(const char *name);
 /* NULL where the kind has none of that name. */
 const struct attribute *schema_attribute(enum kind kind, const char *name);
+/* True where an object may be without it: not an id, not required, no default. `none` clears it. */
+bool attribute_optional(const struct attribute *attribute);
 
 enum role { ROLE_FRONTEND = 1, ROLE_BACKEND = 2, ROLE_BOTH = 3 };
 enum admin { ADMIN_ENABLED, ADMIN_DRAIN, ADMIN_DISABLED };
@@ -96,19 +99,22 @@ struct config_neighbor {
 	char interface[INTERFACE_NAME_SIZE];
 };
 
-/* `from any` and `from port N`: from_port is 0 for any. */
 struct config_check {
 	char name[NAME_SIZE];
 	uint32_t type;
 	uint32_t port;        /* 0: the backend's own */
 	uint64_t interval_ns;
-	uint64_t timeout_ns;
+	uint64_t timeout_ns;  /* 0: by type, see check_timeout_ns() */
 	uint32_t rise;
 	uint32_t fall;
-	uint32_t from_port;   /* attribute "from": "any" or "port N", see value.c */
+	uint32_t from_port;   /* heartbeat: 0: any packet of the backend; else datagrams to this port */
 	char payload[TEXT_SIZE]; /* udp: what is sent */
 	char expect[TEXT_SIZE];  /* udp: what the answer must begin with */
 };
+
+/* The timeout that is in force: an active check without one takes a second, or its interval where
+ * that is shorter; a heartbeat three seconds. */
+uint64_t check_timeout_ns(const struct config_check *check);
 
 struct config_pool {
 	char name[NAME_SIZE];

@@ -33,6 +33,7 @@ enum value_type {
 	VALUE_ENDPOINT,  /* [struct endpoint] A:PORT */
 	VALUE_VIP,       /* [struct vip] A:PORT/{tcp|udp|any} */
 	VALUE_MAC,       /* [struct mac] */
+	VALUE_FROM,      /* [uint32_t] "any" (0) or "port N": one of the keywords, then maybe a number */
 };
 
 struct prefix { be32 address; uint8_t length; };
@@ -50,19 +51,50 @@ struct attribute;
 
 /* Reads `text` into `*ret_value` (the C type above). 0, or -EINVAL with a sentence in `error` that
  * names the value ("weight 70000 is out of range 0-65535"), ret_value untouched. VALUE_ADDRESSES
- * appends. */
+ * appends. The words of a value of two words are joined by one blank. `none` clears an attribute
+ * that has no default and need not be given (attribute_optional). */
 int value_parse(const struct attribute *attribute, const char *text, void *ret_value, char *error,
 		size_t error_size);
-/* Writes the canonical text; returns its length as snprintf does. VALUE_ADDRESSES: item `index`. */
+/* Writes the canonical text, "none" where there is none; returns its length as snprintf does.
+ * VALUE_ADDRESSES: item `index`, for which `index` < count. */
 int value_format(const struct attribute *attribute, const void *value, unsigned index, char *ret_text,
 		 size_t size);
+/* How many words the value takes that begins with the keyword `first`: 2 for `port` of VALUE_FROM,
+ * of which the second is a number within the attribute's range; 1 for all else. */
+unsigned value_words(const struct attribute *attribute, const char *first);
+/* Bytes of the C type. */
+size_t value_size(enum value_type type);
+/* True where an optional value is not there: an empty text or list, 0, no MAC. */
+bool value_is_none(enum value_type type, const void *value);
 bool value_equal(enum value_type type, const void *a, const void *b);
+/* Less than, equal to or greater than 0: names with their numbers as numbers (web2 before web10),
+ * addresses and numbers by value. 0 only for equal ones. */
+int value_order(enum value_type type, const void *a, const void *b);
 /* How the value is written in help and usage: "A/LEN", "N", "NAME". */
 const char *value_placeholder(const struct attribute *attribute);
 
-/* Building blocks, of use outside the schema too (lookup, filters). 0 or -EINVAL. */
+/* A word as a script needs it: in double quotes, with a backslash before " and \, where it is empty
+ * or has a character that means something to the console. Returns the length as snprintf does. */
+int word_quote(const char *word, char *ret_text, size_t size);
+/* As strcmp, but digits compare as the numbers that they are. */
+int natural_order(const char *a, const char *b);
+
+/* Building blocks, of use outside the schema too (lookup, filters). 0 or -EINVAL; -EAFNOSUPPORT for
+ * what would be right in IPv6; -ERANGE for a number beyond its type. */
+int parse_number(const char *text, uint64_t *ret_number);
 int parse_address(const char *text, be32 *ret_address);
+int parse_prefix(const char *text, struct prefix *ret_prefix); /* host bits are kept */
 int parse_endpoint(const char *text, struct endpoint *ret_endpoint);
+int parse_vip(const char *text, struct vip *ret_vip);
+int parse_mac(const char *text, struct mac *ret_mac);
 int parse_duration(const char *text, uint64_t *ret_ns);
+
+/* The other way; each returns the length as snprintf does. */
+int format_address(be32 address, char *ret_text, size_t size);
+int format_prefix(struct prefix prefix, char *ret_text, size_t size);
+int format_endpoint(struct endpoint endpoint, char *ret_text, size_t size);
+int format_vip(struct vip vip, char *ret_text, size_t size);
+int format_mac(struct mac mac, char *ret_text, size_t size);
+int format_duration(uint64_t ns, char *ret_text, size_t size);
 
 #endif

@@ -1,0 +1,106 @@
+/* Objects: the kinds' structs behind a count of who refers to them.
+ *
+ * An object may be changed by who made it until it is shared; from then on it is constant. All its
+ * bytes are zero before the defaults are put in, and every text is terminated.
+ */
+#include "appliance/config/object.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct header {
+	alignas(max_align_t) unsigned references;
+};
+
+static struct header *header_of(const void *object)
+{
+	return (struct header *)(uintptr_t)object - 1;
+}
+
+static void *allocate(enum kind kind)
+{
+	struct header *header = calloc(1, sizeof(*header) + schema_of(kind)->size);
+
+	if (!header)
+		return NULL;
+	header->references = 1;
+	return header + 1;
+}
+
+void *object_new(enum kind kind)
+{
+	const struct schema *schema = schema_of(kind);
+	char *object = allocate(kind), ignored[128];
+
+	for (unsigned i = 0; object && i < schema->attributes; i++) {
+		const struct attribute *attribute = &schema->attribute[i];
+
+		if (attribute->initial)
+			value_parse(attribute, attribute->initial, object + attribute->offset, ignored,
+				    sizeof(ignored));
+	}
+	return object;
+}
+
+void object_free(void *object)
+{
+	if (object && --header_of(object)->references == 0)
+		free(header_of(object));
+}
+
+void *object_share(const void *object)
+{
+	struct header *header = header_of(object);
+
+	header->references++;
+	return header + 1;
+}
+
+void *object_duplicate(enum kind kind, const void *object)
+{
+	void *copy = allocate(kind);
+
+	return copy ? memcpy(copy, object, schema_of(kind)->size) : NULL;
+}
+
+int object_order(enum kind kind, const void *a, const void *b)
+{
+	const struct schema *schema = schema_of(kind);
+	int order = 0;
+
+	for (unsigned i = 0; !order && i < schema->attributes; i++) {
+		const struct attribute *attribute = &schema->attribute[i];
+
+		if (!(attribute->flags & ATTRIBUTE_ID))
+			break;
+		order = value_order(attribute->type, attribute_in(attribute, a),
+				    attribute_in(attribute, b));
+	}
+	return order;
+}
+
+bool object_equal(enum kind kind, const void *a, const void *b)
+{
+	const struct schema *schema = schema_of(kind);
+
+	for (unsigned i = 0; i < schema->attributes; i++) {
+		const struct attribute *attribute = &schema->attribute[i];
+
+		if (!value_equal(attribute->type, attribute_in(attribute, a),
+				 attribute_in(attribute, b)))
+			return false;
+	}
+	return true;
+}
+
+bool attribute_is_initial(const struct attribute *attribute, const void *object)
+{
+	const void *value = attribute_in(attribute, object);
+	char text[TEXT_SIZE];
+
+	if (!attribute->initial)
+		return value_is_none(attribute->type, value);
+	value_format(attribute, value, 0, text, sizeof(text));
+	return strcmp(text, attribute->initial) == 0;
+}

@@ -1,0 +1,22 @@
+/* Objects inside the model: made, shared, compared. The rest of the appliance sees config.h. */
+#ifndef CONFIG_OBJECT_H
+#define CONFIG_OBJECT_H
+
+#include "appliance/config/config.h"
+
+/* A new reference to an object that nobody may change any more; object_free() gives it back. */
+void *object_share(const void *object);
+/* A changeable copy; NULL only where memory lacks. */
+void *object_duplicate(enum kind kind, const void *object);
+/* Order by the id attributes. */
+int object_order(enum kind kind, const void *a, const void *b);
+bool object_equal(enum kind kind, const void *a, const void *b);
+/* True where the attribute has its default, or no value. */
+bool attribute_is_initial(const struct attribute *attribute, const void *object);
+
+static inline const void *attribute_in(const struct attribute *attribute, const void *object)
+{
+	return (const char *)object + attribute->offset;
+}
+
+#endif
