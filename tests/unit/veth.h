@@ -31,12 +31,15 @@
 enum {
 	VETH_PATIENCE_MS = 5000, /* what a test waits for comes within this or never */
 	VETH_FRAME_MAX = 256 * 1024,
+	VETH_INTERFACE = 7, /* what the ring under test writes into its frames */
 };
 
 /* What a plain packet socket sends and receives: the virtio header, then the frame. */
 struct veth_packet {
 	struct offload offload;
 	uint8_t bytes[VETH_FRAME_MAX];
+	/* On receive: the tag that the kernel took out of the bytes; tpid 0: none. */
+	uint16_t vlan_tci, vlan_tpid;
 };
 
 static const uint8_t veth_far_mac[6] = {2, 0, 0, 0, 0, 1};
@@ -84,16 +87,27 @@ static inline bool veth_create(unsigned mtu)
 	return true;
 }
 
-static inline struct ring *veth_ring(unsigned mtu)
+static inline struct ring_options veth_options(unsigned mtu)
 {
-	struct ring_options options = {
-		.name = "near", .ifindex = if_nametoindex("near"), .mtu = mtu, .interface = 7};
+	return (struct ring_options){.name = "near", .ifindex = if_nametoindex("near"), .mtu = mtu,
+				     .interface = VETH_INTERFACE};
+}
+
+static inline struct ring *veth_open(const struct ring_options *options)
+{
 	struct ring *ring = NULL;
 	char error[256] = "";
 
-	if (ring_open(&ring, &options, error, sizeof(error)))
+	if (ring_open(&ring, options, error, sizeof(error)))
 		fail_msg("%s", error);
 	return ring;
+}
+
+static inline struct ring *veth_ring(unsigned mtu)
+{
+	struct ring_options options = veth_options(mtu);
+
+	return veth_open(&options);
 }
 
 /* A plain packet socket at the far end, with virtio headers. */
@@ -142,23 +156,45 @@ static inline void veth_send(int far, const struct veth_packet *packet, size_t l
 	assert_int_equal(sent, (ssize_t)(sizeof(packet->offload) + length));
 }
 
+static inline void veth_read_tag(struct msghdr *message, struct veth_packet *ret_packet)
+{
+	struct tpacket_auxdata facts;
+
+	ret_packet->vlan_tci = ret_packet->vlan_tpid = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
+			continue;
+		memcpy(&facts, CMSG_DATA(c), sizeof(facts));
+		if (facts.tp_status & TP_STATUS_VLAN_VALID) {
+			ret_packet->vlan_tci = facts.tp_vlan_tci;
+			ret_packet->vlan_tpid = facts.tp_vlan_tpid;
+		}
+	}
+}
+
 /* The next frame at the far end; returns its length, or 0 after `patience_ms` without any. */
 static inline size_t veth_receive(int far, struct veth_packet *ret_packet, int patience_ms)
 {
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	struct iovec parts = {ret_packet, offsetof(struct veth_packet, vlan_tci)};
+	struct msghdr message = {.msg_iov = &parts, .msg_iovlen = 1, .msg_control = control,
+				 .msg_controllen = sizeof(control)};
 	struct pollfd poller = {.fd = far, .events = POLLIN};
-	ssize_t bytes;
+	ssize_t length;
 
 	if (poll(&poller, 1, patience_ms) != 1)
 		return 0;
-	bytes = recv(far, ret_packet, sizeof(*ret_packet), 0);
-	assert_true(bytes > (ssize_t)sizeof(ret_packet->offload));
-	return (size_t)bytes - sizeof(ret_packet->offload);
+	length = recvmsg(far, &message, 0);
+	assert_true(length > (ssize_t)sizeof(ret_packet->offload));
+	veth_read_tag(&message, ret_packet);
+	return (size_t)length - sizeof(ret_packet->offload);
 }
 
-/* Waits for at least one frame on the ring; 0 after VETH_PATIENCE_MS. */
-static inline unsigned veth_await(struct ring *ring, struct frame *frames, unsigned max)
+/* Waits for at least one frame on the ring; 0 after `patience_ms` without any. */
+static inline unsigned veth_await_for(struct ring *ring, struct frame *frames, unsigned max,
+				      int patience_ms)
 {
-	for (int waited = 0; waited < VETH_PATIENCE_MS; waited++) {
+	for (int waited = 0; waited <= patience_ms; waited++) {
 		struct pollfd poller = {.fd = ring_fd(ring), .events = POLLIN};
 		unsigned count = ring_receive(ring, frames, max);
 
@@ -167,6 +203,11 @@ static inline unsigned veth_await(struct ring *ring, struct frame *frames, unsig
 		poll(&poller, 1, 1);
 	}
 	return 0;
+}
+
+static inline unsigned veth_await(struct ring *ring, struct frame *frames, unsigned max)
+{
+	return veth_await_for(ring, frames, max, VETH_PATIENCE_MS);
 }
 
 #endif
