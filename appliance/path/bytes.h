@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef struct { uint16_t raw; } be16;
-typedef struct { uint32_t raw; } be32;
+/* Aligned to 1, as they lie in frames. */
+typedef struct __attribute__((packed)) { uint16_t raw; } be16;
+typedef struct __attribute__((packed)) { uint32_t raw; } be32;
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ || __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__,
 	       "mixed-endian machines are not supported");

@@ -3,6 +3,7 @@
 #ifndef PATH_INTERNAL_H
 #define PATH_INTERNAL_H
 
+#include "appliance/path/arp.h"
 #include "appliance/path/check.h"
 #include "appliance/path/fragment.h"
 #include "appliance/path/hold.h"
@@ -22,13 +23,21 @@ struct service_state {
 	struct service_counters counters;
 };
 
+/* Flows that one tick looks at: a million that expire at once take some thousands of ticks, and none
+ * holds up a batch. */
+enum { FLOW_EXPIRE_BUDGET = 256 };
+
+/* Largest frame that the path builds: an IP packet and its Ethernet header. */
+enum { SCRATCH_SIZE = ETHERNET_SIZE + UINT16_MAX };
+
 struct path {
 	const struct snapshot *snapshot;
 	uint64_t now_ns;          /* of the batch or tick under way */
 	struct path_output output;
 
-	struct flow_table *flows;
+	struct flow_table flows;
 	struct neighbors *neighbors;
+	struct arp_state *arp;
 	struct hold *hold;        /* frames that wait */
 	struct fragments *fragments;
 	struct checks *checks;
@@ -37,6 +46,7 @@ struct path {
 	struct backend_state *backend; /* BACKENDS_MAX, by slot */
 	struct service_state *service; /* SERVICES_MAX, by slot */
 	struct path_counters counters;
+	uint8_t scratch[SCRATCH_SIZE]; /* the frame that is being built */
 };
 
 /* Counts one received frame under its verdict; `interface` is where it came in. */
@@ -50,8 +60,8 @@ void path_send(struct path *path, const struct frame *frame, bool originated);
  * disabled nor, by its check, down. Draining ones are usable for flows that they have. */
 bool path_backend_alive(const struct path *path, uint32_t backend);
 
-/* Handles a received frame as the way of SEMANTICS 2 from step 3 on; used again for a frame that has
- * waited for its first fragment. Does not count. */
+/* What an IPv4 frame gets, from its IP header on; used again for a fragment that has waited for its
+ * first one. Does not count. `outcome` may be NULL. */
 enum verdict path_route_ipv4(struct path *path, struct frame *frame, struct outcome *outcome);
 
 #endif

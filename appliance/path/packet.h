@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "appliance/path/frame.h"
+#include "appliance/path/snapshot.h"
 #include "appliance/path/verdict.h"
 #include "appliance/path/wire.h"
 
@@ -26,6 +27,11 @@ struct packet {
 	uint8_t protocol;
 	uint8_t tcp_flags;
 	uint8_t fragment;      /* enum fragment_place */
+
+	/* What has been decided about it; NONE and zero until then. */
+	uint32_t backend;      /* stable id */
+	uint32_t out_interface;
+	be32 next_hop;
 };
 
 static inline struct tcp *packet_tcp(const struct packet *packet) { return packet->l4; }

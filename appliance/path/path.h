@@ -109,8 +109,8 @@ struct flow_table *path_flows(struct path *path);
 enum health path_target_health(const struct path *path, uint32_t target_id);
 void path_clear_counters(struct path *path);
 
-/* Closes up to `budget` records from index *cursor on whose backend, service and client match (NONE
- * or zero: any); returns how many it closed. *cursor is the table's capacity when done. */
+/* Looks at `budget` records from index *cursor on and closes those whose backend, service and client
+ * match (NONE or zero: any); returns how many. *cursor is the table's capacity when done. */
 struct flow_match {
 	uint32_t backend_id, service_id;
 	be32 client;
@@ -120,7 +120,10 @@ bool flow_matches(const struct flow_match *match, const struct flow *flow);
 uint32_t path_close_flows(struct path *path, const struct flow_match *match,
 			  enum flow_close_reason reason, uint32_t *cursor, uint32_t budget);
 
-/* What the path would do with a client's packet; changes nothing. */
+/* Closes, likewise in slices, the flows whose service or backend the snapshot has ended. */
+void path_sweep(struct path *path, uint32_t *cursor, uint32_t budget);
+
+/* What the path would do with a client's packet; refreshes and creates nothing. */
 enum lookup_how { LOOKUP_FLOW, LOOKUP_MAGLEV, LOOKUP_FALLBACK };
 
 struct lookup {
@@ -135,7 +138,7 @@ struct lookup {
 	const char *neighbor;      /* state, in the terms of RFC 4861 */
 };
 
-void path_lookup(const struct path *path, be32 source, be16 source_port, be32 destination,
-		 be16 destination_port, uint8_t protocol, struct lookup *ret_lookup);
+void path_lookup(struct path *path, be32 source, be16 source_port, be32 destination,
+		 be16 destination_port, uint8_t protocol, uint64_t now_ns, struct lookup *ret_lookup);
 
 #endif

@@ -29,6 +29,7 @@ enum {
 enum interface_side { SIDE_FRONTEND = 1, SIDE_BACKEND = 2 };
 
 struct snapshot_interface {
+	uint32_t id;     /* stable: generation and slot */
 	struct mac_address mac;
 	uint8_t sides;   /* SIDE_*; both: one-arm */
 	bool up;         /* present, with link, and its ring open */
@@ -86,7 +87,7 @@ struct snapshot_service {
 	bool shed_when_full;      /* when-full shed */
 	uint32_t pool;
 	uint32_t max_flows;       /* 0: no cap */
-	uint64_t idle_timeout_ns; /* 0: by protocol and state */
+	uint64_t idle_timeout_ns; /* in whole ms; 0: by protocol and state */
 };
 
 /* The way back without a flow: replies of a backend's address and port belong to one service. */

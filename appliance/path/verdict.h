@@ -25,7 +25,7 @@
 	X(arp_vip_conflict,       "ARP by which another host claims an address of the appliance") \
 	X(ip_truncated,           "total length larger than the bytes present") \
 	X(ip_bad_version,         "IP version other than 4") \
-	X(ip_bad_header_length,   "IP header length under 20 or over the total length") \
+	X(ip_bad_header_length,   "IP header length under 20") \
 	X(ip_bad_length,          "IP total length shorter than the header") \
 	X(ip_bad_checksum,        "IP header checksum wrong") \
 	X(ip_bad_source,          "source is multicast, broadcast, loopback or zero") \
@@ -49,7 +49,6 @@
 	X(reply_collision,        "no backend whose replies could be told from another flow's") \
 	X(no_flow,                "from a backend, but the reply of no flow and no service") \
 	X(forwarding_off,         "neither for a service nor for the appliance, and forwarding is off") \
-	X(forwarding_spoof,       "routed traffic that would leave with a VIP as its source") \
 	X(no_route,               "no connected network and no route to the destination") \
 	X(interface_down,         "the interface that it should leave by is missing or down") \
 	X(neighbor_failed,        "the next hop did not answer ARP") \
@@ -66,9 +65,8 @@ enum verdict {
 	VERDICT_DROPS(X)
 #undef X
 	VERDICT_COUNT,
+	VERDICT_FIRST_DROP = VERDICT_HELD + 1,
 };
-
-enum { VERDICT_FIRST_DROP = VERDICT_HELD + 1 };
 
 static inline bool verdict_is_drop(enum verdict verdict)
 {

@@ -1,0 +1,15 @@
+/* Maglev tables as compiled snapshots share them: built once, kept while any snapshot names them. */
+#ifndef APPLIANCE_COMPILE_POOL_H
+#define APPLIANCE_COMPILE_POOL_H
+
+#include "appliance/path/maglev.h"
+#include "appliance/compile.h"
+
+/* The table for these members: that of `current` where nothing has changed, else a new one, built
+ * and certified. Members are copied. NULL where memory lacks. */
+struct compiled_pool *compiled_pool_get(const struct compiled *current, const char *name,
+					const struct maglev_member *member, uint32_t members,
+					uint64_t seed);
+void compiled_pool_put(struct compiled_pool *pool);
+
+#endif

@@ -1,0 +1,43 @@
+/* The packet path's thread: rings in, the path, rings out, in batches that grow under load.
+ *
+ * While frames come it never sleeps; after a short silence it waits for a ring, an errand, or the
+ * path's next deadline.
+ */
+#ifndef APPLIANCE_LOOP_H
+#define APPLIANCE_LOOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "appliance/mailbox.h"
+#include "ring/ring.h"
+
+struct loop;
+
+struct loop_options {
+	struct path_limits limits;
+	int cpu;      /* pinned to it; -1: not */
+};
+
+struct loop_stats {
+	uint64_t turns, busy_turns, sleeps;
+};
+
+/* Takes the path's memory (huge pages where there are some, locked where that is allowed), builds the
+ * path, starts the thread. 0, or a negative errno with a sentence. `warn` hears what went less well
+ * than it could. */
+int loop_start(struct loop **ret_loop, const struct loop_options *options, struct mailbox *mailbox,
+	       void (*warn)(const char *sentence), char *error, size_t error_size);
+void loop_stop(struct loop *loop);
+
+/* Puts a ring into use for an interface index, or takes it out with NULL; returns the one that was
+ * there, which no frame touches any more. Control's side; runs as an errand. */
+struct ring *loop_set_ring(struct loop *loop, uint32_t interface, struct ring *ring);
+/* The interface's ring counters; zero where it has none. Runs as an errand. */
+void loop_ring_stats(struct loop *loop, uint32_t interface, struct ring_stats *ret_stats);
+void loop_stats(struct loop *loop, struct loop_stats *ret_stats);
+
+/* Monotonic time in nanoseconds, the path's clock. */
+uint64_t clock_now_ns(void);
+
+#endif

@@ -1,0 +1,142 @@
+#include "appliance/path/egress.h"
+
+#include <string.h>
+
+#include "appliance/path/checksum.h"
+#include "appliance/path/icmp.h"
+#include "appliance/path/rewrite.h"
+
+/* The largest IP packet that the frame becomes on the wire: of a super-frame, one segment. */
+static uint32_t wire_size(const struct packet *packet)
+{
+	uint32_t headers = packet->ip_length - packet->l4_length;
+
+	if (!packet->frame->offload.gso_type)
+		return packet->ip_length;
+	if (packet->protocol == PROTOCOL_NUMBER_TCP)
+		headers += (packet_tcp(packet)->offset >> 4) * 4U;
+	else
+		headers += UDP_SIZE;
+	return headers + packet->frame->offload.gso_size;
+}
+
+static bool may_be_fragmented(const struct packet *packet)
+{
+	return !(from_be16(packet->ip->fragment) & IPV4_DONT_FRAGMENT) &&
+	       !packet->frame->offload.gso_type;
+}
+
+bool egress_find(struct path *path, struct packet *packet, be32 destination, uint32_t prefer,
+		 enum verdict *ret_drop)
+{
+	const struct snapshot_route *route = snapshot_route_find(path->snapshot, destination, prefer);
+
+	*ret_drop = DROP_no_route;
+	if (!route)
+		return false;
+	const struct snapshot_interface *out = &path->snapshot->interface[route->interface];
+	*ret_drop = DROP_interface_down;
+	if (!out->up)
+		return false;
+	*ret_drop = DROP_ttl_expired;
+	if (packet->ip->ttl <= 1) {
+		icmp_error(path, packet, ICMP_TIME_EXCEEDED, 0, 0);
+		return false;
+	}
+	*ret_drop = DROP_too_big;
+	if (wire_size(packet) > out->mtu && !may_be_fragmented(packet)) {
+		icmp_error(path, packet, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, out->mtu);
+		return false;
+	}
+	packet->out_interface = route->interface;
+	packet->next_hop = route->via.raw ? route->via : destination;
+	return true;
+}
+
+enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_COPIED = 0x80 };
+
+/* Copies the options that every fragment carries (RFC 791 section 3.1); returns the header's size. */
+static uint32_t copy_fragment_header(uint8_t *to, const struct packet *packet)
+{
+	const uint8_t *option = (const uint8_t *)packet->ip + IPV4_SIZE_MIN;
+	const uint8_t *end = packet->l4;
+	uint32_t size = IPV4_SIZE_MIN;
+
+	memcpy(to, packet->ip, IPV4_SIZE_MIN);
+	while (option < end && *option != OPTION_END) {
+		uint32_t length = *option == OPTION_NOP ? 1 : end - option > 1 ? option[1] : 0;
+
+		if (!length || length > end - option)
+			break;
+		if (*option & OPTION_COPIED) {
+			memcpy(to + size, option, length);
+			size += length;
+		}
+		option += length;
+	}
+	while (size % 4)
+		to[size++] = OPTION_END;
+	return size;
+}
+
+static void finish_fragment(struct ipv4 *ip, uint32_t header, uint32_t payload, uint32_t offset,
+			    bool more)
+{
+	uint16_t flags = more ? IPV4_MORE_FRAGMENTS : 0;
+
+	ip->version_ihl = (uint8_t)(4 << 4 | header / 4);
+	ip->total_length = to_be16((uint16_t)(header + payload));
+	ip->fragment = to_be16((uint16_t)(flags | offset / 8));
+	ip->checksum = (be16){0};
+	ip->checksum = checksum_field(checksum_add(0, ip, header));
+}
+
+/* RFC 791 section 3.2. The pieces go out as frames of the appliance's own: what was received is one
+ * frame, and is counted as one. */
+static enum verdict send_fragments(struct path *path, struct packet *packet, uint32_t mtu)
+{
+	const uint8_t *payload = packet->l4;
+	uint16_t field = from_be16(packet->ip->fragment);
+	uint32_t first = (field & IPV4_OFFSET_MASK) * 8U;
+	enum verdict verdict = VERDICT_FORWARDED;
+
+	checksum_finish(packet);
+	for (uint32_t done = 0; done < packet->l4_length;) {
+		struct frame piece = {.data = path->scratch};
+		struct ipv4 *ip = (struct ipv4 *)(piece.data + ETHERNET_SIZE);
+		uint32_t header = packet->ip_length - packet->l4_length;
+
+		memcpy(piece.data, packet->ethernet, ETHERNET_SIZE);
+		if (done)
+			header = copy_fragment_header((uint8_t *)ip, packet);
+		else
+			memcpy(ip, packet->ip, header);
+		uint32_t room = (mtu - header) & ~7U;
+		uint32_t left = packet->l4_length - done;
+		uint32_t size = left > mtu - header ? room : left;
+
+		memcpy((uint8_t *)ip + header, payload + done, size);
+		finish_fragment(ip, header, size, first + done,
+				size < left || (field & IPV4_MORE_FRAGMENTS));
+		piece.length = ETHERNET_SIZE + header + size;
+		verdict = neighbor_transmit(path, &piece, NONE, packet->out_interface,
+					    packet->next_hop);
+		if (verdict_is_drop(verdict))
+			return verdict;
+		done += size;
+	}
+	return VERDICT_FORWARDED;
+}
+
+enum verdict egress_send(struct path *path, struct packet *packet)
+{
+	uint32_t mtu = path->snapshot->interface[packet->out_interface].mtu;
+
+	rewrite_ttl(packet);
+	if (packet->ip_length > mtu && may_be_fragmented(packet))
+		return send_fragments(path, packet, mtu);
+	/* Padding that the receiving link needed stays behind. */
+	packet->frame->length = ETHERNET_SIZE + packet->ip_length;
+	return neighbor_transmit(path, packet->frame, packet->frame->interface,
+				 packet->out_interface, packet->next_hop);
+}

@@ -1,0 +1,18 @@
+/* The way out: next hop, TTL and MTU of a packet that is to be forwarded, found before anything in it
+ * is changed, so that an ICMP error about it can still quote what its sender sent.
+ */
+#ifndef PATH_EGRESS_H
+#define PATH_EGRESS_H
+
+#include "appliance/path/internal.h"
+
+/* Finds how a packet gets to `destination`, and fills in packet->out_interface and packet->next_hop.
+ * Routes through interface `prefer` (NONE: no preference) go first. False: it cannot go; *ret_drop
+ * says why, and its sender has been told where a router tells (RFC 1812 sections 5.2.7 and 5.3.1). */
+bool egress_find(struct path *path, struct packet *packet, be32 destination, uint32_t prefer,
+		 enum verdict *ret_drop);
+
+/* Takes a hop off the TTL and sends the packet, in fragments where it is larger than the MTU. */
+enum verdict egress_send(struct path *path, struct packet *packet);
+
+#endif

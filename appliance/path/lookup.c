@@ -1,0 +1,77 @@
+/* "Which backend, and why": the way of a client's packet, walked without one. */
+#include "appliance/path/internal.h"
+#include "appliance/path/select.h"
+
+static void look_out(struct path *path, be32 destination, struct lookup *lookup)
+{
+	const struct snapshot_route *route =
+		snapshot_route_find(path->snapshot, destination, NONE);
+
+	if (!route) {
+		lookup->verdict = DROP_no_route;
+		return;
+	}
+	lookup->interface = route->interface;
+	lookup->next_hop = route->via.raw ? route->via : destination;
+	lookup->has_mac = neighbor_peek(path, route->interface, lookup->next_hop, &lookup->mac,
+					&lookup->neighbor);
+	if (!path->snapshot->interface[route->interface].up)
+		lookup->verdict = DROP_interface_down;
+	else
+		lookup->verdict = lookup->has_mac ? VERDICT_FORWARDED : VERDICT_HELD;
+}
+
+static void look_anew(struct path *path, const struct flow_tuple *tuple, uint64_t hash,
+		      struct lookup *lookup)
+{
+	const struct snapshot *snapshot = path->snapshot;
+	uint32_t index = snapshot_service_find(snapshot, tuple->destination,
+					       tuple->destination_port, tuple->protocol);
+	struct choice choice;
+
+	lookup->verdict = DROP_no_service;
+	if (index == NONE)
+		return;
+	const struct snapshot_service *service = &snapshot->service[index];
+	lookup->service = service->id;
+	lookup->verdict = DROP_service_disabled;
+	if (!service->enabled)
+		return;
+	lookup->verdict = DROP_service_flows_full;
+	if (service->max_flows &&
+	    path->service[service->id & SLOT_MASK].counters.active_flows >= service->max_flows)
+		return;
+	lookup->verdict = DROP_no_backend;
+	if (!select_backend(path, &snapshot->pool[service->pool], hash, tuple->source, &choice))
+		return;
+	lookup->how = choice.how;
+	lookup->slot = choice.slot;
+	lookup->backend = snapshot->backend[choice.backend].id;
+	look_out(path, snapshot->backend[choice.backend].address, lookup);
+}
+
+void path_lookup(struct path *path, be32 source, be16 source_port, be32 destination,
+		 be16 destination_port, uint8_t protocol, uint64_t now_ns, struct lookup *ret_lookup)
+{
+	struct flow_tuple tuple = {
+		.source = source,
+		.destination = destination,
+		.source_port = source_port,
+		.destination_port = destination_port,
+		.protocol = protocol,
+	};
+	uint64_t hash = flow_hash(&tuple, path->flows.seed);
+	enum flow_direction direction = FLOW_FORWARD;
+	const struct flow *flow = flow_find(&path->flows, &tuple, hash, now_ns, &direction);
+
+	*ret_lookup = (struct lookup){.service = NONE, .backend = NONE, .interface = NONE};
+	uint32_t backend = flow ? snapshot_backend_of(path->snapshot, flow->backend) : NONE;
+	if (backend == NONE || direction != FLOW_FORWARD || !path_backend_alive(path, backend)) {
+		look_anew(path, &tuple, hash, ret_lookup);
+		return;
+	}
+	ret_lookup->how = LOOKUP_FLOW;
+	ret_lookup->service = flow->service;
+	ret_lookup->backend = flow->backend;
+	look_out(path, flow->backend_address, ret_lookup);
+}

@@ -1,0 +1,245 @@
+/* The way of a frame, whole:
+ *
+ *   Ethernet -> ARP                                          (arp)
+ *            -> IPv4 -> heard from a backend?                (check)
+ *                    -> later fragment: follows its first    (fragment)
+ *                    -> to a VIP: echo, error, or service -> flow -> select -> rewrite -> egress
+ *                    -> to the appliance: echo, check reply, heartbeat
+ *                    -> from a backend: reply of a flow, error about one
+ *                    -> neither: routed, where that is wanted
+ */
+#include "appliance/path/path.h"
+
+#include "appliance/path/arp.h"
+#include "appliance/path/egress.h"
+#include "appliance/path/icmp.h"
+#include "appliance/path/internal.h"
+#include "appliance/path/rewrite.h"
+#include "appliance/path/serve.h"
+
+enum {
+	VLAN_ID_MASK = 0xfff,      /* a tag with VLAN 0 says a priority only (IEEE 802.1Q) */
+};
+
+void path_count(struct path *path, uint32_t interface, enum verdict verdict)
+{
+	/* What is held is a gauge, kept where frames are held, until it gets its final verdict. */
+	if (verdict != VERDICT_HELD)
+		path->counters.interface[interface].verdict[verdict]++;
+}
+
+void path_send(struct path *path, const struct frame *frame, bool originated)
+{
+	struct interface_counters *counters = &path->counters.interface[frame->interface];
+
+	counters->sent++;
+	counters->sent_bytes += frame->length;
+	counters->originated += originated;
+	path->output.send(path->output.context, frame);
+}
+
+bool path_backend_alive(const struct path *path, uint32_t backend)
+{
+	const struct snapshot_backend *b = &path->snapshot->backend[backend];
+
+	return b->admin != BACKEND_DISABLED &&
+	       (b->target == NONE || check_health(path, b->target) != HEALTH_DOWN);
+}
+
+static bool is_group(be32 address)
+{
+	return from_be32(address) >> 28 == 14 || address.raw == UINT32_MAX;
+}
+
+static bool is_error(const struct packet *packet)
+{
+	return packet->fragment != FRAGMENT_LATER && packet->protocol == PROTOCOL_NUMBER_ICMP &&
+	       icmp_is_error(packet_icmp(packet)->type);
+}
+
+static enum verdict to_vip(struct path *path, struct packet *packet)
+{
+	switch (packet->protocol) {
+	case PROTOCOL_NUMBER_TCP:
+	case PROTOCOL_NUMBER_UDP:
+		return serve_client(path, packet);
+	case PROTOCOL_NUMBER_ICMP:
+		if (packet_icmp(packet)->type == ICMP_ECHO_REQUEST)
+			return icmp_echo(path, packet);
+		return is_error(packet) ? icmp_translate(path, packet) : DROP_icmp_ignored;
+	default:
+		return DROP_protocol_unsupported;
+	}
+}
+
+static enum verdict to_appliance(struct path *path, struct packet *packet, bool heard)
+{
+	enum verdict verdict;
+
+	if (checks_received(path, packet, &verdict))
+		return verdict;
+	if (packet->protocol == PROTOCOL_NUMBER_ICMP)
+		return packet_icmp(packet)->type == ICMP_ECHO_REQUEST ? icmp_echo(path, packet) :
+								       DROP_icmp_ignored;
+	return heard ? VERDICT_CONSUMED : DROP_no_service;
+}
+
+static enum verdict route(struct path *path, struct packet *packet)
+{
+	enum verdict drop;
+
+	if (!path->snapshot->forwarding)
+		return DROP_forwarding_off;
+	if (!egress_find(path, packet, packet->destination, NONE, &drop))
+		return drop;
+	return egress_send(path, packet);
+}
+
+static enum verdict from_backend(struct path *path, struct packet *packet)
+{
+	enum verdict verdict = DROP_no_flow;
+
+	if (packet->protocol == PROTOCOL_NUMBER_TCP || packet->protocol == PROTOCOL_NUMBER_UDP)
+		verdict = serve_reply(path, packet);
+	else if (is_error(packet))
+		verdict = icmp_translate(path, packet);
+	else
+		return route(path, packet);
+	if (path->snapshot->forwarding && (verdict == DROP_no_flow || verdict == DROP_icmp_unmatched))
+		return route(path, packet);
+	return verdict;
+}
+
+static enum verdict receive_packet(struct path *path, struct packet *packet)
+{
+	const struct snapshot *snapshot = path->snapshot;
+	const struct snapshot_interface *in = &snapshot->interface[packet->frame->interface];
+	bool from_backend_side = in->sides & SIDE_BACKEND;
+
+	if (snapshot_local_find(snapshot, packet->source) != NONE)
+		return DROP_ip_source_is_ours;
+	bool heard = from_backend_side && heartbeat_heard(path, packet);
+	if (is_group(packet->destination) || packet->ethernet->destination.byte[0] & 1)
+		return heard ? VERDICT_CONSUMED : DROP_ip_bad_destination;
+	uint32_t local = snapshot_local_find(snapshot, packet->destination);
+	if (local != NONE && snapshot->local[local].interface == NONE)
+		return to_vip(path, packet);
+	if (local != NONE)
+		return to_appliance(path, packet, heard);
+	return from_backend_side ? from_backend(path, packet) : route(path, packet);
+}
+
+/* What became of a first fragment is what becomes of those that follow it. */
+static void remember_fragment(struct path *path, const struct packet *packet, enum verdict verdict)
+{
+	struct fragment_fate fate = {
+		.verdict = verdict,
+		.new_source = packet->ip->source,
+		.new_destination = packet->ip->destination,
+		.interface = packet->out_interface,
+		.next_hop = packet->next_hop,
+		.backend = packet->backend,
+	};
+
+	fragment_remember(path, packet, &fate);
+}
+
+static enum verdict follow_fragment(struct path *path, struct packet *packet)
+{
+	const struct fragment_fate *fate = fragment_find(path, packet);
+
+	if (!fate)
+		return fragment_hold(path, packet);
+	packet->backend = fate->backend;
+	if (fate->verdict != VERDICT_FORWARDED && fate->verdict != VERDICT_HELD)
+		return fate->verdict;
+	packet->out_interface = fate->interface;
+	packet->next_hop = fate->next_hop;
+	rewrite_source(packet, fate->new_source, (be16){0});
+	rewrite_destination(packet, fate->new_destination, (be16){0});
+	return egress_send(path, packet);
+}
+
+enum verdict path_route_ipv4(struct path *path, struct frame *frame, struct outcome *outcome)
+{
+	struct packet packet;
+	enum verdict verdict;
+
+	if (!packet_parse_ipv4(&packet, frame, &verdict))
+		return verdict;
+	if (packet.fragment == FRAGMENT_LATER)
+		verdict = follow_fragment(path, &packet);
+	else
+		verdict = receive_packet(path, &packet);
+	if (packet.fragment == FRAGMENT_FIRST)
+		remember_fragment(path, &packet, verdict);
+	if (outcome) {
+		outcome->backend = packet.backend;
+		outcome->interface = packet.out_interface;
+	}
+	return verdict;
+}
+
+static enum verdict receive_frame(struct path *path, struct frame *frame, struct outcome *outcome)
+{
+	const struct ethernet *ethernet = (const struct ethernet *)frame->data;
+	const struct snapshot_interface *in = &path->snapshot->interface[frame->interface];
+
+	if (frame->length < ETHERNET_SIZE || frame->length < frame->wire_length)
+		return DROP_frame_truncated;
+	if (!(ethernet->destination.byte[0] & 1) && !mac_equal(&ethernet->destination, &in->mac))
+		return DROP_not_for_us;
+	if (frame->vlan_tpid && frame->vlan_tci & VLAN_ID_MASK)
+		return DROP_vlan_tagged;
+	switch (from_be16(ethernet->type)) {
+	case ETHERTYPE_IPV4: return path_route_ipv4(path, frame, outcome);
+	case ETHERTYPE_ARP: return arp_receive(path, frame);
+	case ETHERTYPE_IPV6: return DROP_ipv6;
+	case ETHERTYPE_VLAN:
+	case ETHERTYPE_QINQ: return DROP_vlan_tagged;
+	default: return DROP_unknown_ethertype;
+	}
+}
+
+void path_receive(struct path *path, struct frame *frames, struct outcome *outcomes, unsigned count,
+		  uint64_t now_ns)
+{
+	path->now_ns = now_ns;
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t interface = frames[i].interface;
+		struct interface_counters *counters = &path->counters.interface[interface];
+		struct outcome outcome = {.backend = NONE, .interface = NONE};
+
+		counters->received++;
+		counters->received_bytes += frames[i].length;
+		outcome.verdict = receive_frame(path, &frames[i], &outcome);
+		path_count(path, interface, outcome.verdict);
+		if (outcomes)
+			outcomes[i] = outcome;
+	}
+}
+
+void path_tick(struct path *path, uint64_t now_ns)
+{
+	path->now_ns = now_ns;
+	flow_expire(&path->flows, now_ns, FLOW_EXPIRE_BUDGET);
+	neighbor_tick(path);
+	arp_tick(path);
+	fragment_tick(path);
+	checks_tick(path);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t path_deadline(const struct path *path)
+{
+	uint64_t deadline = flow_deadline(&path->flows);
+
+	deadline = earlier(deadline, neighbor_deadline(path));
+	deadline = earlier(deadline, arp_deadline(path));
+	deadline = earlier(deadline, fragment_deadline(path));
+	return earlier(deadline, checks_deadline(path));
+}

@@ -1,0 +1,259 @@
+#include "appliance/path/serve.h"
+
+#include "appliance/path/egress.h"
+#include "appliance/path/rewrite.h"
+#include "appliance/path/select.h"
+
+static struct flow_tuple tuple_of(const struct packet *packet)
+{
+	return (struct flow_tuple){
+		.source = packet->source,
+		.destination = packet->destination,
+		.source_port = packet->source_port,
+		.destination_port = packet->destination_port,
+		.protocol = packet->protocol,
+	};
+}
+
+static void count_forward(struct path *path, uint32_t backend, uint32_t service, uint32_t bytes)
+{
+	struct backend_counters *b = &path->backend[backend & SLOT_MASK].counters;
+	struct service_counters *s = &path->service[service & SLOT_MASK].counters;
+
+	b->packets++;
+	b->bytes += bytes;
+	s->packets++;
+	s->bytes += bytes;
+}
+
+static void count_reply(struct path *path, uint32_t backend, uint32_t service, uint32_t bytes)
+{
+	struct backend_counters *b = &path->backend[backend & SLOT_MASK].counters;
+	struct service_counters *s = &path->service[service & SLOT_MASK].counters;
+
+	b->reply_packets++;
+	b->reply_bytes += bytes;
+	s->reply_packets++;
+	s->reply_bytes += bytes;
+}
+
+/* True where the flow's service is still there and serving. */
+static bool service_stands(const struct path *path, const struct flow *flow)
+{
+	uint32_t service = snapshot_service_of(path->snapshot, flow->service);
+
+	return service != NONE && path->snapshot->service[service].enabled;
+}
+
+/* True where a flow cannot take one more packet of its client, and why. */
+static bool flow_ends(const struct path *path, const struct flow *flow, const struct packet *packet,
+		      enum flow_close_reason *ret_reason)
+{
+	uint32_t backend = snapshot_backend_of(path->snapshot, flow->backend);
+	bool syn = packet->protocol == PROTOCOL_NUMBER_TCP && flow_life_is_syn(packet->tcp_flags);
+
+	*ret_reason = FLOW_CLOSE_CLEARED;
+	if (!service_stands(path, flow))
+		return true;
+	*ret_reason = FLOW_CLOSE_BACKEND_LOST;
+	if (backend == NONE || !path_backend_alive(path, backend))
+		return true;
+	/* A client that uses its port again must not meet what its last connection left behind. */
+	*ret_reason = flow_life_end(flow->seen);
+	if (syn && flow_life_closing(flow->seen))
+		return true;
+	*ret_reason = FLOW_CLOSE_DRAIN;
+	return syn && path->snapshot->backend[backend].admin == BACKEND_DRAIN;
+}
+
+/* The same for a reply: what is heard from a backend is passed on, also where its check says down. */
+static bool flow_ends_for_reply(const struct path *path, const struct flow *flow,
+				enum flow_close_reason *ret_reason)
+{
+	uint32_t backend = snapshot_backend_of(path->snapshot, flow->backend);
+
+	*ret_reason = FLOW_CLOSE_CLEARED;
+	if (!service_stands(path, flow))
+		return true;
+	*ret_reason = FLOW_CLOSE_BACKEND_LOST;
+	return backend == NONE || path->snapshot->backend[backend].admin == BACKEND_DISABLED;
+}
+
+static enum verdict forward_to(struct path *path, struct packet *packet, be32 address, be16 port,
+			       uint32_t backend, uint32_t service)
+{
+	count_forward(path, backend, service, packet->ip_length);
+	packet->backend = backend;
+	rewrite_destination(packet, address, port);
+	return egress_send(path, packet);
+}
+
+static enum verdict forward_flow(struct path *path, struct packet *packet, struct flow *flow)
+{
+	enum verdict drop;
+
+	flow_touch(&path->flows, flow, FLOW_FORWARD, packet->tcp_flags, path->now_ns);
+	if (!egress_find(path, packet, flow->backend_address, NONE, &drop))
+		return drop;
+	return forward_to(path, packet, flow->backend_address, flow->backend_port, flow->backend,
+			  flow->service);
+}
+
+/* A reply can be mapped back without a flow where one service alone reaches the backend's port. */
+static bool reply_is_unambiguous(const struct path *path, uint32_t service,
+				 const struct flow_birth *birth)
+{
+	uint32_t reply = snapshot_reply_find(path->snapshot, birth->backend_address,
+					     birth->backend_port, birth->forward.protocol);
+
+	return reply != NONE && path->snapshot->reply[reply].service == service;
+}
+
+static struct flow_birth birth_of(const struct path *path, const struct packet *packet,
+				  const struct flow_tuple *tuple,
+				  const struct snapshot_service *service, uint32_t backend)
+{
+	const struct snapshot_backend *b = &path->snapshot->backend[backend];
+
+	return (struct flow_birth){
+		.forward = *tuple,
+		.backend_address = b->address,
+		.backend_port = b->port.raw ? b->port : tuple->destination_port,
+		.source_address = tuple->source,
+		.source_port = tuple->source_port,
+		.backend = b->id,
+		.service = service->id,
+		.idle_timeout_ns = service->idle_timeout_ns,
+		.frontend = packet->frame->interface,
+		.tcp_flags = packet->tcp_flags,
+		.sees_replies = true,
+	};
+}
+
+static void count_birth(struct path *path, const struct flow *flow)
+{
+	struct backend_counters *b = &path->backend[flow->backend & SLOT_MASK].counters;
+	struct service_counters *s = &path->service[flow->service & SLOT_MASK].counters;
+
+	b->total_flows++;
+	b->active_flows++;
+	s->total_flows++;
+	s->active_flows++;
+}
+
+/* Binds the tuple to the first backend of its row that takes it. */
+static enum verdict serve_new(struct path *path, struct packet *packet,
+			      const struct flow_tuple *tuple, uint64_t hash, uint32_t index)
+{
+	const struct snapshot_service *service = &path->snapshot->service[index];
+	const struct snapshot_pool *pool = &path->snapshot->pool[service->pool];
+	struct choice choice;
+	struct flow *flow;
+	enum verdict drop;
+
+	if (!select_backend(path, pool, hash, tuple->source, &choice))
+		return DROP_no_backend;
+	do {
+		struct flow_birth birth = birth_of(path, packet, tuple, service, choice.backend);
+
+		if (!egress_find(path, packet, birth.backend_address, NONE, &drop))
+			return drop;
+		switch (flow_insert(&path->flows, &birth, hash, path->now_ns, &flow)) {
+		case FLOW_INSERTED:
+			count_birth(path, flow);
+			break;
+		case FLOW_TABLE_FULL:
+		case FLOW_HALF_OPEN_FULL:
+			if (service->shed_when_full || !reply_is_unambiguous(path, index, &birth))
+				return DROP_flow_table_full;
+			path->counters.stateless++;
+			break;
+		case FLOW_REPLY_COLLISION:
+			continue;
+		}
+		return forward_to(path, packet, birth.backend_address, birth.backend_port,
+				  birth.backend, birth.service);
+	} while (select_next(path, pool, &choice));
+	return DROP_reply_collision;
+}
+
+static enum verdict reply_by_flow(struct path *path, struct packet *packet, struct flow *flow)
+{
+	enum verdict drop;
+
+	flow_touch(&path->flows, flow, FLOW_REPLY, packet->tcp_flags, path->now_ns);
+	if (!egress_find(path, packet, flow->forward.source, flow->frontend, &drop))
+		return drop;
+	count_reply(path, flow->backend, flow->service, packet->ip_length);
+	packet->backend = flow->backend;
+	rewrite_source(packet, flow->forward.destination, flow->forward.destination_port);
+	return egress_send(path, packet);
+}
+
+enum verdict serve_client(struct path *path, struct packet *packet)
+{
+	const struct snapshot *snapshot = path->snapshot;
+	struct flow_tuple tuple = tuple_of(packet);
+	uint64_t hash = flow_hash(&tuple, path->flows.seed);
+	enum flow_direction direction;
+	struct flow *flow = flow_find(&path->flows, &tuple, hash, path->now_ns, &direction);
+
+	if (flow && direction == FLOW_REPLY)
+		return reply_by_flow(path, packet, flow);
+	enum flow_close_reason reason;
+	if (flow && !flow_ends(path, flow, packet, &reason))
+		return forward_flow(path, packet, flow);
+	if (flow)
+		flow_close(&path->flows, flow, reason);
+	uint32_t index = snapshot_service_find(snapshot, packet->destination,
+					       packet->destination_port, packet->protocol);
+	if (index == NONE)
+		return DROP_no_service;
+	const struct snapshot_service *service = &snapshot->service[index];
+	struct service_counters *counters = &path->service[service->id & SLOT_MASK].counters;
+	if (!service->enabled)
+		return DROP_service_disabled;
+	if (service->max_flows && counters->active_flows >= service->max_flows)
+		return DROP_service_flows_full;
+	enum verdict verdict = serve_new(path, packet, &tuple, hash, index);
+	if (verdict == DROP_no_backend)
+		counters->no_backend++;
+	return verdict;
+}
+
+/* From a backend's address and port that one service alone reaches: the VIP is its source. */
+static enum verdict reply_without_flow(struct path *path, struct packet *packet)
+{
+	uint32_t index = snapshot_reply_find(path->snapshot, packet->source, packet->source_port,
+					     packet->protocol);
+	enum verdict drop;
+
+	if (index == NONE || path->snapshot->reply[index].service == NONE)
+		return DROP_no_flow;
+	const struct snapshot_reply *reply = &path->snapshot->reply[index];
+	const struct snapshot_service *service = &path->snapshot->service[reply->service];
+	if (!service->enabled)
+		return DROP_service_disabled;
+	if (!egress_find(path, packet, packet->destination, NONE, &drop))
+		return drop;
+	rewrite_source(packet, service->vip, service->port);
+	return egress_send(path, packet);
+}
+
+enum verdict serve_reply(struct path *path, struct packet *packet)
+{
+	struct flow_tuple tuple = tuple_of(packet);
+	enum flow_direction direction;
+	struct flow *flow = flow_find(&path->flows, &tuple,
+				      flow_hash(&tuple, path->flows.seed), path->now_ns,
+				      &direction);
+
+	if (!flow || direction != FLOW_REPLY)
+		return reply_without_flow(path, packet);
+	enum flow_close_reason reason;
+	if (flow_ends_for_reply(path, flow, &reason)) {
+		flow_close(&path->flows, flow, reason);
+		return DROP_no_flow;
+	}
+	return reply_by_flow(path, packet, flow);
+}

@@ -1,0 +1,201 @@
+/* The path's memory, its snapshot, its readers: what happens between batches. */
+#include <string.h>
+
+#include "appliance/path/internal.h"
+
+enum { CACHE_LINE = 64 };
+
+/* Hands out aligned pieces of the caller's memory; with NULL it only adds up. */
+struct carver {
+	uint8_t *memory;
+	size_t used;
+};
+
+static void *carve(struct carver *carver, size_t size)
+{
+	size_t at = carver->used;
+
+	carver->used += (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+	return carver->memory ? carver->memory + at : NULL;
+}
+
+struct layout {
+	struct path *path;
+	void *flows, *neighbors, *arp, *hold, *fragments, *checks;
+	struct backend_state *backend;
+	struct service_state *service;
+	size_t size;
+};
+
+static struct layout lay_out(void *memory, const struct path_limits *limits)
+{
+	struct carver carver = {.memory = memory};
+	struct layout layout = {
+		.path = carve(&carver, sizeof(*layout.path)),
+		.flows = carve(&carver, flow_table_size(limits->flows)),
+		.neighbors = carve(&carver, neighbors_size()),
+		.arp = carve(&carver, arp_size()),
+		.hold = carve(&carver, hold_size(limits->held_frame_size)),
+		.fragments = carve(&carver, fragments_size()),
+		.checks = carve(&carver, checks_size()),
+		.backend = carve(&carver, BACKENDS_MAX * sizeof(*layout.backend)),
+		.service = carve(&carver, SERVICES_MAX * sizeof(*layout.service)),
+	};
+
+	layout.size = carver.used;
+	return layout;
+}
+
+size_t path_size(const struct path_limits *limits)
+{
+	return lay_out(NULL, limits).size;
+}
+
+static void flow_has_closed(void *context, const struct flow *flow, enum flow_close_reason reason)
+{
+	struct path *path = context;
+
+	(void)reason;
+	/* A slot that has another owner by now counts that one's flows. */
+	if (path->backend[flow->backend & SLOT_MASK].id == flow->backend)
+		path->backend[flow->backend & SLOT_MASK].counters.active_flows--;
+	if (path->service[flow->service & SLOT_MASK].id == flow->service)
+		path->service[flow->service & SLOT_MASK].counters.active_flows--;
+}
+
+static const struct snapshot nothing = {.seed = 0};
+
+struct path *path_new(void *memory, const struct path_limits *limits, const struct path_output *output)
+{
+	struct layout layout = lay_out(memory, limits);
+	struct path *path = layout.path;
+
+	path->snapshot = &nothing;
+	path->output = *output;
+	flow_table_init(&path->flows, layout.flows, limits->flows, limits->seed, flow_has_closed, path);
+	path->neighbors = neighbors_new(layout.neighbors, limits->seed);
+	path->arp = arp_new(layout.arp);
+	path->hold = hold_new(layout.hold, limits->held_frame_size);
+	path->fragments = fragments_new(layout.fragments, limits->seed);
+	path->checks = checks_new(layout.checks);
+	path->backend = layout.backend;
+	path->service = layout.service;
+	return path;
+}
+
+void path_publish(struct path *path, const struct snapshot *snapshot, uint64_t now_ns)
+{
+	const struct snapshot *old = path->snapshot == &nothing ? NULL : path->snapshot;
+
+	path->now_ns = now_ns;
+	path->snapshot = snapshot;
+	for (uint32_t i = 0; i < snapshot->backends; i++) {
+		struct backend_state *state = &path->backend[snapshot->backend[i].id & SLOT_MASK];
+
+		if (state->id != snapshot->backend[i].id)
+			*state = (struct backend_state){.id = snapshot->backend[i].id};
+	}
+	for (uint32_t i = 0; i < snapshot->services; i++) {
+		struct service_state *state = &path->service[snapshot->service[i].id & SLOT_MASK];
+
+		if (state->id != snapshot->service[i].id)
+			*state = (struct service_state){.id = snapshot->service[i].id};
+	}
+	neighbor_published(path, old, snapshot);
+	arp_published(path, old, snapshot);
+	checks_published(path);
+}
+
+const struct path_counters *path_counters(const struct path *path)
+{
+	return &path->counters;
+}
+
+const struct backend_counters *path_backend_counters(const struct path *path, uint32_t backend_id)
+{
+	return &path->backend[backend_id & SLOT_MASK].counters;
+}
+
+const struct service_counters *path_service_counters(const struct path *path, uint32_t service_id)
+{
+	return &path->service[service_id & SLOT_MASK].counters;
+}
+
+struct flow_table *path_flows(struct path *path)
+{
+	return &path->flows;
+}
+
+enum health path_target_health(const struct path *path, uint32_t target_id)
+{
+	uint32_t target = snapshot_target_of(path->snapshot, target_id);
+
+	return target == NONE ? HEALTH_UNKNOWN : check_health(path, target);
+}
+
+/* Gauges stay: what is held or active now is so after the counters are cleared, too, and frames that
+ * are held count as received, so that the law of conservation holds on. */
+void path_clear_counters(struct path *path)
+{
+	for (uint32_t i = 0; i < INTERFACES_MAX; i++) {
+		struct interface_counters *counters = &path->counters.interface[i];
+
+		*counters = (struct interface_counters){.received = counters->held,
+							.held = counters->held};
+	}
+	path->counters.stateless = path->counters.vip_conflicts = 0;
+	path->counters.checks_sent = path->counters.heartbeats = 0;
+	for (uint32_t i = 0; i < BACKENDS_MAX; i++) {
+		struct backend_counters *counters = &path->backend[i].counters;
+
+		*counters = (struct backend_counters){.active_flows = counters->active_flows};
+	}
+	for (uint32_t i = 0; i < SERVICES_MAX; i++) {
+		struct service_counters *counters = &path->service[i].counters;
+
+		*counters = (struct service_counters){.active_flows = counters->active_flows};
+	}
+}
+
+bool flow_matches(const struct flow_match *match, const struct flow *flow)
+{
+	return (match->backend_id == NONE || match->backend_id == flow->backend) &&
+	       (match->service_id == NONE || match->service_id == flow->service) &&
+	       (!match->client.raw || same32(match->client, flow->forward.source)) &&
+	       (!match->client_port.raw || same16(match->client_port, flow->forward.source_port));
+}
+
+uint32_t path_close_flows(struct path *path, const struct flow_match *match, enum flow_close_reason reason,
+			  uint32_t *cursor, uint32_t budget)
+{
+	uint32_t closed = 0;
+
+	for (; *cursor < path->flows.capacity && budget; ++*cursor, budget--) {
+		struct flow *flow = flow_at(&path->flows, *cursor);
+
+		if (!flow || !flow_matches(match, flow))
+			continue;
+		flow_close(&path->flows, flow, reason);
+		closed++;
+	}
+	return closed;
+}
+
+void path_sweep(struct path *path, uint32_t *cursor, uint32_t budget)
+{
+	const struct snapshot *snapshot = path->snapshot;
+
+	for (; *cursor < path->flows.capacity && budget; ++*cursor, budget--) {
+		struct flow *flow = flow_at(&path->flows, *cursor);
+
+		if (!flow)
+			continue;
+		uint32_t backend = snapshot_backend_of(snapshot, flow->backend);
+		uint32_t service = snapshot_service_of(snapshot, flow->service);
+
+		if (service == NONE || !snapshot->service[service].enabled)
+			flow_close(&path->flows, flow, FLOW_CLOSE_CLEARED);
+		else if (backend == NONE || snapshot->backend[backend].admin == BACKEND_DISABLED)
+			flow_close(&path->flows, flow, FLOW_CLOSE_BACKEND_LOST);
+	}
+}
