@@ -70,7 +70,7 @@ enum verdict {
 
 static inline bool verdict_is_drop(enum verdict verdict)
 {
-	return verdict >= VERDICT_FIRST_DROP;
+	return (int)verdict >= VERDICT_FIRST_DROP;
 }
 
 /* "forwarded", "no_service": stable, part of the contract with scripts. */
