@@ -118,7 +118,7 @@ def test_every_ip_header_length(raw, client):
             outcome = "forwarded"
         rows.append((f"header length {words}", client, frame, outcome))
     rows.append(("a header longer than the packet", client,
-                 client.ip(VIP, ihl=15, len=40) / tcp(), "ip_bad_header_length"))
+                 client.ip(VIP, ihl=15, len=40) / tcp(), "ip_bad_length"))
     expect(raw, "ext", rows)
 
 
