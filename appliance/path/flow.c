@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 enum {
 	/* Ticks of 67 ms and a horizon of 18 minutes: the default timeouts fit within. */
 	WHEEL_TICK_SHIFT = 26,
@@ -65,16 +62,6 @@ void flow_table_init(struct flow_table *table, void *memory, uint32_t capacity, 
 	wheel_init(&table->wheel, links, capacity, WHEEL_SLOTS, WHEEL_TICK_SHIFT);
 	for (uint32_t i = 0; i < capacity; i++)
 		table->cold[i].next_free = i + 1 < capacity ? i + 1 : NO_FLOW;
-}
-
-uint64_t flow_hash(const struct flow_tuple *tuple, uint64_t seed)
-{
-	uint64_t hash = XXH3_64bits_withSeed(tuple, sizeof(*tuple), seed);
-
-#ifdef FLOW_HASH_COLLIDES
-	hash &= UINT64_C(1) << 32 | 1; /* two buckets, two tags */
-#endif
-	return hash;
 }
 
 static bool same_tuple(const struct flow_tuple *a, const struct flow_tuple *b)

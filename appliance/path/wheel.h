@@ -49,7 +49,8 @@ size_t wheel_size(uint32_t n, uint32_t slots);
 void wheel_init(struct wheel *wheel, void *memory, uint32_t n, uint32_t slots, unsigned tick_shift);
 
 /* Queues `index`, or moves it where it is queued already. It comes up at the first tick at or after
- * `deadline_ns`, earlier where that lies beyond the horizon. O(1). */
+ * `deadline_ns`; earlier where that lies beyond the horizon, counted from the latest time that
+ * wheel_next_due() was given. O(1). */
 void wheel_add(struct wheel *wheel, uint32_t index, uint64_t deadline_ns);
 
 /* Takes `index` out; nothing happens where it is not queued. O(1). */
