@@ -1,0 +1,143 @@
+#include "appliance/path/icmp.h"
+
+#include <string.h>
+
+#include "appliance/path/checksum.h"
+#include "appliance/path/internal.h"
+#include "appliance/path/originate.h"
+
+enum {
+	ERROR_SIZE_MAX = 576, /* of the whole datagram: RFC 1812 section 4.3.2.3 */
+	QUOTE_SIZE_MAX = ERROR_SIZE_MAX - IPV4_SIZE_MIN - ICMP_SIZE,
+};
+
+static bool is_group_mac(const struct mac_address *mac)
+{
+	return mac->byte[0] & 1;
+}
+
+/* True where a service of the VIP has a usable backend, as of the last table. */
+static bool vip_is_available(const struct snapshot *snapshot, be32 vip)
+{
+	for (uint32_t i = 0; i < snapshot->services; i++) {
+		const struct snapshot_service *service = &snapshot->service[i];
+
+		if (same32(service->vip, vip) && service->enabled &&
+		    snapshot->pool[service->pool].maglev)
+			return true;
+	}
+	return false;
+}
+
+static bool is_vip(const struct snapshot *snapshot, be32 address)
+{
+	uint32_t local = snapshot_local_find(snapshot, address);
+
+	return local != NONE && snapshot->local[local].interface == NONE;
+}
+
+/* Makes the reply of the request, in its own bytes. */
+static void turn_around(struct packet *packet)
+{
+	struct ethernet *ethernet = packet->ethernet;
+	struct ipv4 *ip = packet->ip;
+	struct icmp *icmp = packet_icmp(packet);
+	struct mac_address ours = ethernet->destination;
+
+	ethernet->destination = ethernet->source;
+	ethernet->source = ours;
+
+	/* Changing places leaves the sum of the addresses as it is. */
+	ip->source = packet->destination;
+	ip->destination = packet->source;
+	ip->checksum = checksum_update(ip->checksum,
+				       checksum_change16(to_be16((uint16_t)(ip->ttl << 8)),
+							 to_be16(ORIGINATE_TTL << 8)));
+	ip->ttl = ORIGINATE_TTL;
+
+	icmp->checksum = checksum_update(icmp->checksum,
+					 checksum_change16(to_be16(ICMP_ECHO_REQUEST << 8),
+							   to_be16(ICMP_ECHO_REPLY << 8)));
+	icmp->type = ICMP_ECHO_REPLY;
+}
+
+enum verdict icmp_echo(struct path *path, struct packet *packet)
+{
+	const struct snapshot *snapshot = path->snapshot;
+	struct frame *frame = packet->frame;
+
+	if (packet->fragment != FRAGMENT_NONE || is_group_mac(&packet->ethernet->destination) ||
+	    is_group_mac(&packet->ethernet->source))
+		return DROP_icmp_ignored;
+	if (!checksum_verify(packet))
+		return DROP_icmp_malformed;
+	if (!limiter_take(&path->limiter[LIMIT_ECHO_REPLY], path->now_ns))
+		return DROP_rate_limited;
+	if (snapshot->vip_echo_available && is_vip(snapshot, packet->destination) &&
+	    !vip_is_available(snapshot, packet->destination))
+		return DROP_echo_unavailable;
+	if (!checksum_finish(packet))
+		return DROP_icmp_malformed;
+
+	turn_around(packet);
+	frame->length = frame->wire_length = ETHERNET_SIZE + packet->ip_length;
+	frame->offload = (struct offload){0};
+	path_send(path, frame, true);
+	return VERDICT_CONSUMED;
+}
+
+/* RFC 1122 section 3.2.2, RFC 1812 section 4.3.2.7. That the source is a host the parser has seen to. */
+static bool may_be_told(const struct packet *packet)
+{
+	if (packet->fragment == FRAGMENT_LATER || is_group_mac(&packet->ethernet->destination) ||
+	    from_be32(packet->destination) >> 28 >= 0xe)
+		return false;
+	return packet->protocol != PROTOCOL_NUMBER_ICMP || !icmp_is_error(packet_icmp(packet)->type);
+}
+
+static enum limit_kind limit_of(uint8_t type, uint8_t code)
+{
+	if (type == ICMP_TIME_EXCEEDED)
+		return LIMIT_TIME_EXCEEDED;
+	return code == ICMP_FRAGMENTATION_NEEDED ? LIMIT_FRAGMENTATION_NEEDED : LIMIT_UNREACHABLE;
+}
+
+/* Whom the error comes from: zero where the appliance has no address to say it from. */
+static be32 speaker(const struct snapshot *snapshot, const struct packet *packet,
+		    const struct snapshot_route *route)
+{
+	be32 address = snapshot->interface[packet->frame->interface].address;
+
+	if (is_vip(snapshot, packet->destination))
+		return packet->destination;
+	return address.raw ? address : route->source;
+}
+
+void icmp_error(struct path *path, const struct packet *packet, uint8_t type, uint8_t code,
+		uint16_t mtu)
+{
+	const struct snapshot_route *route = snapshot_route_find(path->snapshot, packet->source,
+								 packet->frame->interface);
+	uint32_t quoted = packet->ip_length < QUOTE_SIZE_MAX ? packet->ip_length : QUOTE_SIZE_MAX;
+	uint8_t bytes[ETHERNET_SIZE + ERROR_SIZE_MAX];
+	struct icmp *icmp = (struct icmp *)(bytes + ORIGINATE_HEADERS);
+
+	if (!route || !may_be_told(packet))
+		return;
+	/* The id of what it is about: the sender keeps those apart. */
+	struct originate what = {
+		.source = speaker(path->snapshot, packet, route),
+		.destination = packet->source,
+		.protocol = PROTOCOL_NUMBER_ICMP,
+		.tos = ORIGINATE_TOS_CONTROL,
+		.id = from_be16(packet->ip->id),
+	};
+	if (!what.source.raw ||
+	    !limiter_take(&path->limiter[limit_of(type, code)], path->now_ns))
+		return;
+
+	*icmp = (struct icmp){.type = type, .code = code, .sequence = to_be16(mtu)};
+	memcpy(icmp + 1, packet->ip, quoted);
+	icmp->checksum = checksum_of(icmp, ICMP_SIZE + quoted);
+	originate_send(path, &what, bytes, ICMP_SIZE + quoted, route);
+}

@@ -1,0 +1,156 @@
+/* ICMP errors about flows: from the tuple of the packet that they quote, turned around, the flow is
+ * found as that packet's answer would find it. */
+#include "appliance/path/checksum.h"
+#include "appliance/path/egress.h"
+#include "appliance/path/icmp.h"
+#include "appliance/path/quote.h"
+#include "appliance/path/rewrite.h"
+#include "appliance/path/select.h"
+
+/* The quoted packet as whoever it concerns has sent it, and how the error gets there. */
+struct translation {
+	struct flow_tuple sent;
+	be32 source;        /* of the error, once translated */
+	uint32_t interface; /* to leave by if there is a choice */
+	uint32_t backend;   /* id */
+};
+
+/* About a reply, to the backend that sent it. Its client, or the router that says so, stays itself. */
+static struct translation to_backend(const struct packet *packet, be32 address, be16 port,
+				     const struct flow_tuple *answer, uint32_t backend)
+{
+	return (struct translation){
+		.sent = {
+			.source = address,
+			.source_port = port,
+			.destination = answer->source,
+			.destination_port = answer->source_port,
+			.protocol = answer->protocol,
+		},
+		.source = packet->source,
+		.interface = NONE,
+		.backend = backend,
+	};
+}
+
+/* About a request, to the client that sent it to `vip`. The backend is not known out there. */
+static struct translation to_client(const struct packet *packet, be32 vip, be16 port,
+				    const struct flow_tuple *answer, uint32_t backend)
+{
+	return (struct translation){
+		.sent = {
+			.source = answer->destination,
+			.source_port = answer->destination_port,
+			.destination = vip,
+			.destination_port = port,
+			.protocol = answer->protocol,
+		},
+		.source = same32(packet->source, answer->source) ? vip : packet->source,
+		.interface = NONE,
+		.backend = backend,
+	};
+}
+
+static struct translation by_flow(const struct packet *packet, const struct flow *flow,
+				  enum flow_direction direction)
+{
+	struct flow_tuple answer = direction == FLOW_FORWARD ?
+		flow->forward : flow_reply_tuple(flow);
+	struct translation translation;
+
+	if (direction == FLOW_FORWARD) {
+		answer.source = flow->source_address;
+		answer.source_port = flow->source_port;
+		return to_backend(packet, flow->backend_address, flow->backend_port, &answer,
+				  flow->backend);
+	}
+	answer.destination = flow->forward.source;
+	answer.destination_port = flow->forward.source_port;
+	translation = to_client(packet, flow->forward.destination, flow->forward.destination_port,
+				&answer, flow->backend);
+	translation.interface = flow->frontend;
+	return translation;
+}
+
+/* What was forwarded for want of room without a flow went where the table says (SEMANTICS 4). */
+static bool without_flow(const struct path *path, const struct packet *packet,
+			 const struct flow_tuple *answer, uint64_t hash,
+			 struct translation *ret_translation)
+{
+	const struct snapshot *snapshot = path->snapshot;
+	uint32_t reply = snapshot_reply_find(snapshot, answer->source, answer->source_port,
+					     answer->protocol);
+	uint32_t index = reply != NONE ? snapshot->reply[reply].service :
+		snapshot_service_find(snapshot, answer->destination, answer->destination_port,
+				      answer->protocol);
+	struct choice choice;
+
+	if (index == NONE)
+		return false;
+	const struct snapshot_service *service = &snapshot->service[index];
+	if (!service->enabled)
+		return false;
+	if (reply != NONE) {
+		*ret_translation = to_client(packet, service->vip,
+					     service->port.raw ? service->port : answer->source_port,
+					     answer, NONE);
+		return true;
+	}
+	if (!select_backend(path, &snapshot->pool[service->pool], hash, answer->source, &choice))
+		return false;
+	const struct snapshot_backend *backend = &snapshot->backend[choice.backend];
+	*ret_translation = to_backend(packet, backend->address,
+				      backend->port.raw ? backend->port : answer->destination_port,
+				      answer, backend->id);
+	return true;
+}
+
+static bool find_translation(struct path *path, const struct packet *packet,
+			     const struct quote *quote, struct translation *ret_translation)
+{
+	const struct quote_ports *ports = quote->l4;
+	struct flow_tuple answer = {
+		.source = quote->ip->destination,
+		.destination = quote->ip->source,
+		.source_port = ports->destination,
+		.destination_port = ports->source,
+		.protocol = quote->ip->protocol,
+	};
+	uint64_t hash = flow_hash(&answer, path->flows.seed);
+	enum flow_direction direction;
+
+	if (answer.protocol != PROTOCOL_NUMBER_TCP && answer.protocol != PROTOCOL_NUMBER_UDP)
+		return false;
+	/* An error goes to the sender of what it quotes, or somebody made it up. */
+	if (!same32(packet->destination, quote->ip->source))
+		return false;
+	const struct flow *flow = flow_find(&path->flows, &answer, hash, path->now_ns, &direction);
+	if (!flow)
+		return without_flow(path, packet, &answer, hash, ret_translation);
+	*ret_translation = by_flow(packet, flow, direction);
+	return true;
+}
+
+enum verdict icmp_translate(struct path *path, struct packet *packet)
+{
+	struct translation translation;
+	struct quote quote;
+	enum verdict drop;
+
+	if (!quote_read(packet, &quote))
+		return DROP_icmp_malformed;
+	if (!find_translation(path, packet, &quote, &translation))
+		return DROP_icmp_unmatched;
+	const struct flow_tuple *sent = &translation.sent;
+	if (!egress_find(path, packet, sent->source, translation.interface, &drop))
+		return drop;
+	if (!checksum_finish(packet))
+		return DROP_icmp_malformed;
+
+	packet->backend = translation.backend;
+	quote_rewrite(packet, &quote, sent->source, sent->source_port, sent->destination,
+		      sent->destination_port);
+	rewrite_source(packet, translation.source, (be16){0});
+	rewrite_destination(packet, sent->source, (be16){0});
+	return egress_send(path, packet);
+}

@@ -1,0 +1,32 @@
+/* IPv4 packets of the appliance's own: the header, and the way out. */
+#ifndef PATH_ORIGINATE_H
+#define PATH_ORIGINATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "appliance/path/snapshot.h"
+#include "appliance/path/verdict.h"
+
+struct path;
+
+enum {
+	ORIGINATE_HEADERS = ETHERNET_SIZE + IPV4_SIZE_MIN, /* room before the L4 header */
+	ORIGINATE_TTL = 64,
+	ORIGINATE_TOS_CONTROL = 0xc0, /* precedence "internetwork control": RFC 1812 section 4.3.2.5 */
+};
+
+/* What stands in the IP header. */
+struct originate {
+	be32 source, destination;
+	uint8_t protocol, tos;
+	uint16_t id;
+	bool dont_fragment;
+};
+
+/* Sends `bytes`: ORIGINATE_HEADERS bytes, which are filled in here, then `l4_length` bytes complete with
+ * their checksum. VERDICT_FORWARDED, VERDICT_HELD, or why it does not leave. */
+enum verdict originate_send(struct path *path, const struct originate *what, uint8_t *bytes,
+			    size_t l4_length, const struct snapshot_route *route);
+
+#endif
