@@ -35,8 +35,8 @@ enum verdict arp_receive(struct path *path, const struct frame *frame);
 void arp_request(struct path *path, uint32_t interface, be32 address,
 		 const struct mac_address *mac);
 
-/* Follows a swap: announces VIPs that are new, and all on a frontend interface that came up or has
- * another MAC. `old`: NULL at the first. */
+/* Follows a swap, once path->snapshot is `new`: VIPs that are new are announced, and all of them on a
+ * frontend interface that came up or has another MAC. `old`: NULL at the first. */
 void arp_published(struct path *path, const struct snapshot *old, const struct snapshot *new);
 
 /* Announcements that are due, at most ARP_ANNOUNCE_BATCH of them. */

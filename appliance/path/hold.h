@@ -40,8 +40,11 @@ struct held {
 size_t hold_size(uint32_t frame_size);
 struct hold *hold_new(void *memory, uint32_t frame_size);
 
+/* False: the frame is larger than the pool's frames and can never wait. */
+bool hold_fits(const struct path *path, const struct frame *frame);
+
 /* Copies a frame to the end of a queue, offload and VLAN facts included.
- * False: its kind's quota is used up, or the frame is larger than the pool's frames. */
+ * False: it does not fit, or its kind's quota is used up. */
 bool hold_push(struct path *path, struct fifo *queue, enum hold_kind kind,
 	       const struct frame *frame, uint32_t in_interface);
 

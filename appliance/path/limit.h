@@ -28,8 +28,7 @@ struct limiter {
 	uint64_t full_ns;
 };
 
-/* Takes one token; false: there is none, the answer must not be sent. Time may stand still, and what
- * lies before an earlier call's time counts as that time. */
+/* Takes one token; false: there is none, the answer must not be sent. */
 bool limiter_take(struct limiter *limiter, uint64_t now_ns);
 
 #endif

@@ -2,19 +2,20 @@
  *
  * States and moves are those of RFC 4861 section 7.3.2 without DELAY, spoken over ARP:
  *
- *      use of an unknown address            3 requests unanswered         NEIGHBOR_FAILED_NS
- *    -------------------------> incomplete ---------------------> failed ------------------> gone
- *                                   |                               |
- *                                   | reply                         | late reply
- *                                   v                               |
- *            +----------------> reachable <-------------------------+
- *            |                  |       | 30 s, unused
- *            | reply  30 s, used|       v         NEIGHBOR_UNUSED_NS
- *            |                  |     stale ------------------------> gone
- *            |                  v       | use
- *            +--------------- probe <---+
- *                               |  3 unicast requests unanswered
- *                               +-------------------------------> gone (the next use asks everybody)
+ *     use of an unknown address           3 requests unanswered         NEIGHBOR_FORGET_NS
+ *    ------------------------> incomplete ---------------------> failed ------------------> gone
+ *                                |      ^                          |
+ *                                |      +--------------------------+
+ *                          reply |        use, NEIGHBOR_FAILED_NS later
+ *                                v
+ *            +-------------> reachable
+ *            |               |      | 30 s, unused
+ *      reply |   30 s, used  |      v              NEIGHBOR_UNUSED_NS
+ *            |               |    stale -------------------------------> gone
+ *            |               v      | use
+ *            +------------ probe <--+
+ *                            | 3 unicast requests unanswered
+ *                            +----------------------------> gone (the next use asks everybody)
  *
  * Traffic flows in reachable and probe alike: a confirmation delays nothing. An entry in use is never
  * given up for another; a full table gives up failed ones, then what has been unused the longest.
@@ -35,7 +36,7 @@ struct neighbors;
 
 enum {
 	NEIGHBORS_MAX = 4096,           /* static entries included */
-	NEIGHBORS_UNRESOLVED_MAX = 2048, /* incomplete and failed: a scan leaves room for real ones */
+	NEIGHBORS_INCOMPLETE_MAX = 2048, /* a scan leaves room for those that are there */
 	NEIGHBOR_HELD_MAX = 8,          /* frames that wait for one neighbor (SEMANTICS 7) */
 	NEIGHBOR_TRIES = 3,             /* MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT */
 };
@@ -43,6 +44,7 @@ enum {
 #define NEIGHBOR_RETRY_NS     UINT64_C(1000000000)   /* RETRANS_TIMER */
 #define NEIGHBOR_REACHABLE_NS UINT64_C(30000000000)  /* REACHABLE_TIME, without its random part */
 #define NEIGHBOR_FAILED_NS    UINT64_C(1000000000)   /* no new question before that */
+#define NEIGHBOR_FORGET_NS    UINT64_C(60000000000)  /* after it a failed entry goes */
 #define NEIGHBOR_UNUSED_NS    UINT64_C(600000000000) /* after it a stale entry goes */
 
 /* Bytes of memory, to be aligned to 64 and zeroed. `seed` is the table's hash's. */
@@ -66,8 +68,12 @@ void neighbor_asked(struct path *path, uint32_t interface, be32 address,
 void neighbor_claimed(struct path *path, uint32_t interface, be32 address,
 		      const struct mac_address *mac);
 
-/* Follows a swap: static entries, and entries whose interface or network is gone. `old`: NULL at the
- * first. */
+/* True where `address` is in a network of the interface itself, or the gateway of a route through it:
+ * only such addresses are learnt. */
+bool neighbor_on_link(const struct snapshot *snapshot, uint32_t interface, be32 address);
+
+/* Follows a swap, once path->snapshot is `new`: static entries, at most NEIGHBORS_MAX, and entries
+ * whose interface or network is gone. `old`: NULL at the first. */
 void neighbor_published(struct path *path, const struct snapshot *old, const struct snapshot *new);
 
 /* Retries, confirmations and expiry that are due, at most NEIGHBOR_TICK_MAX of them. */
