@@ -1,0 +1,13 @@
+/* Every `show`: what control and the packet path know, as rows. */
+#ifndef APPLIANCE_REPORTS_H
+#define APPLIANCE_REPORTS_H
+
+#include "appliance/control.h"
+
+/* As struct appliance: report, lookup, with the control as context. */
+int reports_show(void *control, enum topic topic, const struct filter *filter,
+		 struct report **ret_report, char *error, size_t error_size);
+int reports_lookup(void *control, const struct tuple_question *question,
+		   struct report **ret_report, char *error, size_t error_size);
+
+#endif
