@@ -23,6 +23,25 @@ enum {
 
 _Static_assert(RING_PACKET_HEADER % TPACKET_ALIGNMENT == 0, "the kernel adds no padding");
 
+/* True where packets may be read from a block that is still being filled: see receive.c. */
+#if defined(__x86_64__) && !defined(RING_CLOSED_BLOCKS_ONLY)
+enum { RECEIVE_PEEKS = 1 };
+#else
+enum { RECEIVE_PEEKS = 0 };
+#endif
+
+enum {
+	/* A block must exceed a super-frame. 256 KB x 32 lost least; fewer or smaller ones lose more. */
+	RECEIVE_BLOCK_BYTES = 256 * 1024,
+	/* From net/packet/af_packet.c: V3_ALIGNMENT, BLK_HDR_LEN, and a packet's header as far as the
+	 * kernel may still write to it when the packet has been read. */
+	RECEIVE_ALIGNMENT = 8,
+	RECEIVE_BLOCK_HEADER = sizeof(struct tpacket_block_desc),
+	RECEIVE_HEADER = RING_PACKET_HEADER + sizeof(struct sockaddr_ll),
+};
+
+_Static_assert(RECEIVE_BLOCK_HEADER % RECEIVE_ALIGNMENT == 0, "the kernel adds no padding");
+
 /* The receive ring: blocks that the kernel fills in turn, and where we are in them. */
 struct receiver {
 	int fd;
@@ -69,6 +88,8 @@ int ring_set(int fd, int option, int value);
 /* Lets `bytes` wait in the socket, as far as we are allowed to ask for that. */
 void ring_grow_send_buffer(int fd, int bytes);
 
+/* Begins to read at the first of `blocks` blocks of zeros. */
+void receive_start(struct receiver *receiver, void *memory, unsigned blocks);
 int receive_open(struct ring *ring, const struct ring_options *options, char *error,
 		 size_t error_size);
 void receive_close(struct ring *ring);

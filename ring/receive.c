@@ -29,31 +29,15 @@
 
 #include <linux/if_ether.h>
 
-#if defined(__x86_64__) && !defined(RING_CLOSED_BLOCKS_ONLY)
-enum { RECEIVE_PEEKS = 1 };
-#else
-enum { RECEIVE_PEEKS = 0 };
-#endif
-
 enum {
-	/* A block must exceed a super-frame. 256 KB x 32 lost least; fewer or smaller ones lose more. */
-	RECEIVE_BLOCK_BYTES = 256 * 1024,
 	RECEIVE_BLOCKS_FLOOR = 4,
 	/* V3 packs packets by their length; the kernel only wants a plausible number here. */
 	RECEIVE_FRAME_BYTES = 2048,
-
-	/* From net/packet/af_packet.c: V3_ALIGNMENT, BLK_HDR_LEN, and a packet's header as far as the
-	 * kernel may still write to it when the packet has been read. */
-	RECEIVE_ALIGNMENT = 8,
-	RECEIVE_BLOCK_HEADER = 48,
-	RECEIVE_HEADER = RING_PACKET_HEADER + sizeof(struct sockaddr_ll),
 
 	/* The kernel itself leaves 24 bytes between its header and the frame. With this many more,
 	 * there are 70 before the frame, and its IP header stands on a multiple of 8. */
 	RECEIVE_RESERVE = 46,
 };
-
-_Static_assert(sizeof(struct tpacket_block_desc) == RECEIVE_BLOCK_HEADER, "block header");
 
 static struct tpacket_block_desc *block_of(const struct receiver *receiver, unsigned block)
 {
@@ -66,6 +50,13 @@ static void start_block(struct receiver *receiver, unsigned block)
 	receiver->block = block;
 	receiver->next = (uint8_t *)block_of(receiver, block) + RECEIVE_BLOCK_HEADER;
 	receiver->taken = 0;
+}
+
+void receive_start(struct receiver *receiver, void *memory, unsigned blocks)
+{
+	receiver->memory = memory;
+	receiver->blocks = blocks;
+	start_block(receiver, 0);
 }
 
 static int map_ring(struct receiver *receiver, unsigned blocks, unsigned retire_ms)
@@ -90,9 +81,7 @@ static int map_ring(struct receiver *receiver, unsigned blocks, unsigned retire_
 		setsockopt(receiver->fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request));
 		return status;
 	}
-	receiver->memory = memory;
-	receiver->blocks = blocks;
-	start_block(receiver, 0);
+	receive_start(receiver, memory, blocks);
 	return 0;
 }
 
