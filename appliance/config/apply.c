@@ -12,11 +12,6 @@
 #include "appliance/config/model.h"
 #include "appliance/config/object.h"
 
-enum {
-	LABEL_SIZE = NAME_SIZE + 32, /* a name and an address */
-	USERS_NAMED = 3,             /* of those that keep an object from being deleted */
-};
-
 __attribute__((format(printf, 4, 5)))
 static int refuse(struct complaint *ret_complaint, int error, int word, const char *format, ...)
 {
@@ -212,36 +207,24 @@ static bool refers(enum kind kind, const void *object, enum kind to, const char 
 	return false;
 }
 
-/* "service "web", backend "web/10.0.0.11:80" and 7 more"; returns how many there are. */
-static unsigned list_users(const struct config *config, enum kind to, const char *name,
-			   char *ret_text, size_t size)
+static void find_users(const struct config *config, enum kind to, const char *name,
+		       struct naming *ret_users)
 {
-	unsigned users = 0;
-	size_t length = 0;
-	char label[LABEL_SIZE];
-
-	ret_text[0] = 0;
 	for (unsigned kind = KIND_COUNT; kind-- > 0;) {
 		for (unsigned i = 0; i < config_count(config, (enum kind)kind); i++) {
 			const void *object = config_at(config, (enum kind)kind, i);
 
-			if (!refers((enum kind)kind, object, to, name) || users++ >= USERS_NAMED)
-				continue;
-			object_label((enum kind)kind, object, label, sizeof(label));
-			length += (size_t)snprintf(ret_text + length, size - length, "%s%s \"%s\"",
-						   users > 1 ? ", " : "", schema_of((enum kind)kind)->name,
-						   label);
+			if (refers((enum kind)kind, object, to, name))
+				naming_add(ret_users, (enum kind)kind, object);
 		}
 	}
-	if (users > USERS_NAMED)
-		snprintf(ret_text + length, size - length, " and %u more", users - USERS_NAMED);
-	return users;
 }
 
 static int apply_delete(struct config *config, const struct change *change,
 			struct complaint *ret_complaint)
 {
-	char label[LABEL_SIZE], users[USERS_NAMED * (LABEL_SIZE + 16) + 32];
+	struct naming users = {0};
+	char label[LABEL_SIZE];
 	unsigned index;
 	int error;
 
@@ -254,9 +237,10 @@ static int apply_delete(struct config *config, const struct change *change,
 		return error ? error : refuse_absent(config, change, ret_complaint);
 	}
 	object_label(change->kind, change->object, label, sizeof(label));
-	if (list_users(config, change->kind, label, users, sizeof(users)))
+	find_users(config, change->kind, label, &users);
+	if (users.count)
 		return refuse(ret_complaint, -EBUSY, COMPLAINT_WHOLE, "%s \"%s\" is in use by %s",
-			      schema_of(change->kind)->name, label, users);
+			      schema_of(change->kind)->name, label, naming_text(&users));
 	config_remove(config, change->kind, index);
 	return 1;
 }

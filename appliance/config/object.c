@@ -6,6 +6,7 @@
 #include "appliance/config/object.h"
 
 #include <stdalign.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,4 +104,24 @@ bool attribute_is_initial(const struct attribute *attribute, const void *object)
 		return value_is_none(attribute->type, value);
 	value_format(attribute, value, 0, text, sizeof(text));
 	return strcmp(text, attribute->initial) == 0;
+}
+
+void naming_add(struct naming *naming, enum kind kind, const void *object)
+{
+	char label[LABEL_SIZE];
+
+	if (naming->count++ >= NAMED_MAX)
+		return;
+	object_label(kind, object, label, sizeof(label));
+	naming->length += (size_t)snprintf(naming->text + naming->length,
+					   sizeof(naming->text) - naming->length, "%s%s \"%s\"",
+					   naming->count > 1 ? ", " : "", schema_of(kind)->name, label);
+}
+
+const char *naming_text(struct naming *naming)
+{
+	if (naming->count > NAMED_MAX)
+		snprintf(naming->text + naming->length, sizeof(naming->text) - naming->length,
+			 " and %u more", naming->count - NAMED_MAX);
+	return naming->text;
 }

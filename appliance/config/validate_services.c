@@ -1,0 +1,141 @@
+/* Rules about checks, backends and services. */
+#include "appliance/config/validate.h"
+
+enum { PREFIX_SIZE = 24, DURATION_SIZE = 24 };
+
+/* Which types of checks an attribute is for; the others must leave it alone. */
+static int validate_check_attributes(struct validation *validation, const struct config_check *check)
+{
+	enum { ACTIVE = 1 << CHECK_ICMP | 1 << CHECK_TCP | 1 << CHECK_UDP | 1 << CHECK_ARP };
+	static const struct { const char *name; unsigned types; } uses[] = {
+		{"port", 1 << CHECK_TCP | 1 << CHECK_UDP},
+		{"interval", ACTIVE}, {"rise", ACTIVE}, {"fall", ACTIVE},
+		{"from", 1 << CHECK_HEARTBEAT},
+		{"payload", 1 << CHECK_UDP}, {"expect", 1 << CHECK_UDP},
+	};
+	char type[16];
+
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+		if (uses[i].types & 1u << check->type)
+			continue;
+		if (attribute_is_initial(schema_attribute(KIND_CHECK, uses[i].name), check))
+			continue;
+		value_format(schema_attribute(KIND_CHECK, "type"), &check->type, 0, type, sizeof(type));
+		return validation_refuse(validation, "check \"%s\": %s means nothing to a check of type %s",
+					 check->name, uses[i].name, type);
+	}
+	return 0;
+}
+
+static int validate_checks(struct validation *validation)
+{
+	const struct config *config = validation->config;
+	char timeout[DURATION_SIZE], interval[DURATION_SIZE];
+
+	for (unsigned i = 0; i < config_count(config, KIND_CHECK); i++) {
+		const struct config_check *check = config_at(config, KIND_CHECK, i);
+		int error = validate_check_attributes(validation, check);
+
+		if (error)
+			return error;
+		if (check->type == CHECK_HEARTBEAT || check_timeout_ns(check) <= check->interval_ns)
+			continue;
+		format_duration(check_timeout_ns(check), timeout, sizeof(timeout));
+		format_duration(check->interval_ns, interval, sizeof(interval));
+		return validation_refuse(validation, "check \"%s\": timeout %s is longer than interval %s",
+					 check->name, timeout, interval);
+	}
+	return 0;
+}
+
+static bool needs_port(const struct config *config, const struct config_backend *backend)
+{
+	const struct config_pool *pool = config_find_name(config, KIND_POOL, backend->pool);
+	const struct config_check *check = config_find_name(config, KIND_CHECK, pool->check);
+
+	return check && (check->type == CHECK_TCP || check->type == CHECK_UDP) && !check->port &&
+	       !backend->address.port;
+}
+
+static int validate_backends(struct validation *validation)
+{
+	const struct config *config = validation->config;
+	char label[LABEL_SIZE], owner[LABEL_SIZE];
+
+	for (unsigned i = 0; i < config_count(config, KIND_BACKEND); i++) {
+		const struct config_backend *backend = config_at(config, KIND_BACKEND, i);
+		const struct config_pool *pool = config_find_name(config, KIND_POOL, backend->pool);
+		enum kind kind;
+		const void *object = owner_of(validation, backend->address.address, &kind);
+
+		object_label(KIND_BACKEND, backend, label, sizeof(label));
+		if (object) {
+			object_label(kind, object, owner, sizeof(owner));
+			return validation_refuse(validation, "backend \"%s\" has the address of %s \"%s\"", label,
+						 schema_of(kind)->name, owner);
+		}
+		if (needs_port(config, backend))
+			return validation_refuse(validation, "backend \"%s\" has no port of its own, so check "
+						 "\"%s\" of its pool needs one", label, pool->check);
+	}
+	return 0;
+}
+
+static bool same_protocol(uint8_t a, uint8_t b)
+{
+	return a == b || a == PROTOCOL_ANY || b == PROTOCOL_ANY;
+}
+
+/* Services come sorted by address, port, protocol: tcp, udp, any. */
+static int validate_overlap(struct validation *validation)
+{
+	char vip[32];
+
+	for (unsigned i = 1; i < validation->services; i++) {
+		const struct config_service *service = validation->service[i];
+
+		for (unsigned j = i; j-- > 0;) {
+			const struct config_service *other = validation->service[j];
+
+			if (!same32(service->address.address, other->address.address) ||
+			    service->address.port != other->address.port)
+				break;
+			if (!same_protocol(service->address.protocol, other->address.protocol))
+				continue;
+			format_vip(service->address, vip, sizeof(vip));
+			return validation_refuse(validation, "service \"%s\": %s is already served by \"%s\"",
+						 service->name, vip, other->name);
+		}
+	}
+	return 0;
+}
+
+static int validate_vips(struct validation *validation)
+{
+	char vip[PREFIX_SIZE];
+
+	for (unsigned i = 0; i < validation->services; i++) {
+		const struct config_service *service = validation->service[i];
+		enum kind kind;
+		const void *owner = owner_of(validation, service->address.address, &kind);
+
+		if (kind != KIND_INTERFACE)
+			continue;
+		format_address(service->address.address, vip, sizeof(vip));
+		return validation_refuse(validation, "service \"%s\": VIP %s is the address of interface "
+					 "\"%s\"", service->name, vip,
+					 ((const struct config_interface *)owner)->name);
+	}
+	return 0;
+}
+
+int validate_services(struct validation *validation)
+{
+	int error = validate_checks(validation);
+
+	if (!error)
+		error = validate_overlap(validation);
+	if (!error)
+		error = validate_vips(validation);
+	return error ? error : validate_backends(validation);
+}
