@@ -24,10 +24,16 @@ struct revision {
 	unsigned changes;      /* objects that differ from the revision before */
 };
 
-/* Opens or creates the store: integrity check, ownership by one process, migrations (each after a
- * backup beside the file). 0, or a negative errno with sentences in `error` that say what to do:
- * -EUCLEAN damaged, -EPROTO written by a newer version, -EBUSY held by another lbd (named by pid),
- * -EMEDIUMTYPE not a store of lbd. Never starts empty in place of a file that it cannot read. */
+/* Opens or creates the store: ownership by one process, integrity check, migrations (each after a
+ * backup beside the file), and everything in it read and verified. 0, or a negative errno with
+ * sentences in `error` that say what to do: -EUCLEAN damaged, -EPROTO written by a newer version,
+ * -EBUSY held by another lbd (named by pid), -EMEDIUMTYPE not a store of lbd, or what the system
+ * said. Never starts empty in place of a file that it cannot read, an empty file included (lbd
+ * itself never leaves one). When refused, the files are as they were.
+ *
+ * Every start that finds the store whole leaves a copy, FILE.backup, which is what the way out of
+ * later damage names. Where that cannot be written, the result is 0 all the same and `error` has
+ * a sentence for the log; else `error` is empty. */
 int store_open(struct store **ret_store, const char *file, char *error, size_t error_size);
 void store_close(struct store *store);
 
@@ -35,8 +41,9 @@ void store_close(struct store *store);
 int store_load(struct store *store, struct config **ret_config, uint64_t *ret_revision, char *error,
 	       size_t error_size);
 
-/* Makes `after` the configuration on disk as the next revision; ret_revision->number is set. Rows
- * that differ from `before` (what is on disk) are written. When this returns 0 it is durable. */
+/* Makes `after` the configuration on disk as the next revision, of which number and changes are set
+ * here. Rows that differ from `before` (what is on disk) are written. When this returns 0 it is
+ * durable; otherwise nothing has changed, `error` says why, and the store can be used further. */
 int store_commit(struct store *store, const struct config *before, const struct config *after,
 		 struct revision *revision, char *error, size_t error_size);
 

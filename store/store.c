@@ -1,0 +1,235 @@
+/* The configuration on disk: opening and verifying it, and making a change durable.
+ *
+ * A store is opened only when everything in it reads back: the pages (quick_check), the references,
+ * every revision's sum, every row as a valid object, and all rows together as the text of the newest
+ * revision. So what is loaded is what was committed, or nothing is.
+ */
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/database.h"
+
+enum { REASON_SIZE = 1024 };
+
+/* The rows as a configuration, compared with what the newest revision says. */
+static int load_verified(const struct store *store, struct config **ret_config, uint64_t *ret_revision,
+			 char *error, size_t error_size)
+{
+	struct config *config = NULL;
+	char *rows = NULL, *text = NULL;
+	int result = revisions_verify(store, ret_revision, &text, error, error_size);
+
+	if (!result)
+		result = rows_load(store, &config, error, error_size);
+	if (!result) {
+		rows = config_text(config);
+		if (!rows)
+			result = store_refuse(error, error_size, -ENOMEM, "out of memory");
+		else if (strcmp(rows, text) != 0)
+			result = store_refuse(error, error_size, -EUCLEAN,
+					      "its objects are not those of its newest revision, %llu",
+					      (unsigned long long)*ret_revision);
+	}
+	free(rows);
+	free(text);
+	if (result)
+		config_free(config);
+	else
+		*ret_config = config;
+	return result;
+}
+
+/* One row, "ok"; anything else is what is wrong. */
+static int quick_check(const struct store *store, char *error, size_t error_size)
+{
+	sqlite3_stmt *statement;
+	const char *said = "nothing";
+	int result = sql_prepare(store, "PRAGMA quick_check(1)", &statement, error, error_size);
+
+	if (result)
+		return result;
+	if (sqlite3_step(statement) != SQLITE_ROW)
+		result = sql_refuse(store, error, error_size);
+	else
+		said = (const char *)sqlite3_column_text(statement, 0);
+	if (!result && (!said || strcmp(said, "ok") != 0))
+		result = store_refuse(error, error_size, -EUCLEAN, "quick_check says: %s", said ? said : "");
+	sqlite3_finalize(statement);
+	return result;
+}
+
+static int verify(const struct store *store, char *error, size_t error_size)
+{
+	struct config *config;
+	uint64_t revision;
+	int result = load_verified(store, &config, &revision, error, error_size);
+
+	if (!result)
+		config_free(config);
+	return result;
+}
+
+/* A newer schema is refused before anything else is asked of the file. */
+static int refuse_newer(const struct store *store, char *error, size_t error_size)
+{
+	int64_t version;
+	int result = sql_number(store, "PRAGMA user_version", &version, error, error_size);
+
+	if (!result && version > STORE_VERSION)
+		result = store_refuse(error, error_size, -EPROTO, "%s was written by a newer lbd: its schema is "
+				      "version %lld, this lbd knows %d. Start the newer lbd again, or give "
+				      "this one another store with --db", store->file, (long long)version,
+				      STORE_VERSION);
+	return result;
+}
+
+static int open_existing(struct store *store, char *error, size_t error_size)
+{
+	char reason[REASON_SIZE];
+	int result = file_inspect(store, reason, sizeof(reason));
+
+	if (!result)
+		result = sql_open(store, reason, sizeof(reason));
+	if (!result && sqlite3_db_readonly(store->db, "main"))
+		result = store_refuse(reason, sizeof(reason), -EACCES, "%s cannot be written", store->file);
+	if (!result)
+		result = refuse_newer(store, reason, sizeof(reason));
+	if (!result)
+		result = quick_check(store, reason, sizeof(reason));
+	if (!result)
+		result = sql_run(store, "PRAGMA journal_mode = WAL", reason, sizeof(reason));
+	if (!result)
+		result = migrate(store, store_migrations, STORE_VERSION, reason, sizeof(reason));
+	if (!result)
+		result = verify(store, reason, sizeof(reason));
+	if (result == -EUCLEAN) {
+		store_refuse(error, error_size, result, "%s is damaged: %s.", store->file, reason);
+		file_way_out(store, error, error_size);
+	} else if (result) {
+		store_refuse(error, error_size, result, "%s", reason);
+	}
+	return result;
+}
+
+int store_open(struct store **ret_store, const char *file, char *error, size_t error_size)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	char reason[REASON_SIZE];
+	int result;
+
+	if (!store)
+		return store_refuse(error, error_size, -ENOMEM, "out of memory");
+	error[0] = 0;
+	store->lock = -1;
+	result = file_resolve(store, file, error, error_size);
+	if (!result)
+		result = file_lock(store, error, error_size);
+	if (!result && access(store->file, F_OK) && errno == ENOENT)
+		result = file_create(store, error, error_size);
+	if (!result)
+		result = open_existing(store, error, error_size);
+	if (result) {
+		store_close(store);
+		return result;
+	}
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	if (file_backup(store, ".backup", reason, sizeof(reason)))
+		store_refuse(error, error_size, 0, "the store is fine, but no copy of it was kept: %s", reason);
+	*ret_store = store;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	sqlite3_close(store->db);
+	if (store->lock >= 0)
+		close(store->lock);
+	free(store->file);
+	free(store);
+}
+
+int store_load(struct store *store, struct config **ret_config, uint64_t *ret_revision, char *error,
+	       size_t error_size)
+{
+	return load_verified(store, ret_config, ret_revision, error, error_size);
+}
+
+static int write_revision(const struct store *store, const struct config *before,
+			  const struct config *after, struct revision *revision, const char *text,
+			  char *error, size_t error_size)
+{
+	int result = rows_save(store, before, after, &revision->changes, error, error_size);
+
+	if (!result)
+		result = revisions_add(store, revision, text, error, error_size);
+	return result ? result : sql_run(store, "COMMIT", error, error_size);
+}
+
+int store_commit(struct store *store, const struct config *before, const struct config *after,
+		 struct revision *revision, char *error, size_t error_size)
+{
+	struct revision next = *revision;
+	char *text = config_text(after), ignored[REASON_SIZE];
+	int result = text ? sql_run(store, "BEGIN IMMEDIATE", error, error_size)
+			  : store_refuse(error, error_size, -ENOMEM, "out of memory");
+
+	if (!result) {
+		result = write_revision(store, before, after, &next, text, error, error_size);
+		if (result && !sqlite3_get_autocommit(store->db))
+			sql_run(store, "ROLLBACK", ignored, sizeof(ignored));
+	}
+	free(text);
+	if (!result)
+		*revision = next;
+	return result;
+}
+
+int store_backup(struct store *store, void **ret_bytes, size_t *ret_size, char *error,
+		 size_t error_size)
+{
+	sqlite3_int64 size = 0;
+	unsigned char *bytes = sqlite3_serialize(store->db, "main", &size, 0);
+	void *copy = bytes ? malloc((size_t)size) : NULL;
+
+	if (!copy) {
+		sqlite3_free(bytes);
+		return store_refuse(error, error_size, -ENOMEM, "out of memory");
+	}
+	*ret_bytes = memcpy(copy, bytes, (size_t)size);
+	*ret_size = (size_t)size;
+	sqlite3_free(bytes);
+	return 0;
+}
+
+int store_describe(struct store *store, char *ret_text, size_t size)
+{
+	struct config *config = NULL;
+	char error[REASON_SIZE];
+	uint64_t revision;
+	int64_t version = 0, kept = 0;
+	int length, result = load_verified(store, &config, &revision, error, sizeof(error));
+
+	if (!result)
+		result = sql_number(store, "PRAGMA user_version", &version, error, sizeof(error));
+	if (!result)
+		result = sql_number(store, "SELECT count(*) FROM \"revision\"", &kept, error, sizeof(error));
+	if (result) {
+		config_free(config);
+		return snprintf(ret_text, size, "%s: %s\n", store->file, error);
+	}
+	length = snprintf(ret_text, size, "%s: schema %lld, revision %llu, %lld revisions kept\n",
+			  store->file, (long long)version, (unsigned long long)revision, (long long)kept);
+	for (enum kind kind = KIND_GLOBAL + 1; kind < KIND_COUNT; kind++)
+		length += snprintf(ret_text + ((size_t)length < size ? (size_t)length : size),
+				   (size_t)length < size ? size - (size_t)length : 0, "%10u %s\n",
+				   config_count(config, kind), schema_of(kind)->name);
+	config_free(config);
+	return length;
+}
