@@ -58,6 +58,7 @@ enum {
 	X(SILENT,         "silent") \
 	X(NO_ROUTE,       "no route") \
 	X(NOT_ON_LINK,    "not on link") \
+	X(NO_ADDRESS,     "no address to ask from") \
 	X(INTERFACE_DOWN, "interface down") \
 	X(NO_NEIGHBOR,    "no answer to arp")
 
@@ -83,11 +84,10 @@ void checks_published(struct path *path);
 void checks_tick(struct path *path);
 uint64_t checks_deadline(const struct path *path); /* UINT64_MAX: never; 0: at once */
 
-/* Asked about every valid TCP, UDP and ICMP packet to an interface address, echo requests excepted:
- * true where it belongs to a check, and *ret_verdict says what became of it (VERDICT_CONSUMED, or
- * malformed by its L4 checksum). Answers and refusals of probes, ICMP errors about them, heartbeats
- * to a port. */
-bool checks_received(struct path *path, struct packet *packet, enum verdict *ret_verdict);
+/* Asked about every packet to an interface address. True where it is done with, and *ret_verdict says
+ * how: VERDICT_CONSUMED for an answer to a probe or a refusal of one, an ICMP error about one, or a
+ * heartbeat to a port; malformed where its L4 checksum, which only an end point looks at, is wrong. */
+bool checks_received(struct path *path, const struct packet *packet, enum verdict *ret_verdict);
 
 /* Asked about every valid ARP reply to an interface: true where an arp check takes it as its answer. */
 bool checks_arp_reply(struct path *path, be32 address, const struct mac_address *mac);
