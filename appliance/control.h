@@ -19,11 +19,11 @@
 #include "cli/appliance.h"
 #include "store/store.h"
 
-enum { DRAINS_MAX = 1024 };
+enum { DRAINS_MAX = 256 };
 
 /* A backend whose remaining flows are closed at a deadline. */
 struct drain {
-	uint32_t backend_id;
+	struct config_backend backend; /* as it was when the drain began */
 	uint64_t deadline_ns;
 };
 
@@ -58,6 +58,14 @@ void control_events(struct control *control);
 void control_tick(struct control *control, uint64_t now_ns);
 uint64_t control_deadline(const struct control *control);
 
+/* What counts on the wall clock, nanoseconds since 1970. */
+int64_t wall_clock_ns(void);
+
+/* Puts tables into force: the path reads them when this returns. Cannot fail. */
+void control_publish(struct control *control, struct compiled *compiled);
+
+/* Closes the flows whose service or backend the tables in force have ended. */
+void control_sweep_flows(struct control *control);
 /* Closes the flows that match, a slice at a time, so that the path does not notice; how many. */
 uint64_t control_close_flows(struct control *control, const struct flow_match *match,
 			     enum flow_close_reason reason);

@@ -1,0 +1,254 @@
+#include "appliance/control.h"
+
+#include <stdio.h>
+#include <time.h>
+
+/* Records of the flow table that one errand looks at: some tens of microseconds of the path's time. */
+enum { SLICE = 2048 };
+
+int64_t wall_clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* ---- the way out: compile and publish ---- */
+
+static void publish_errand(struct path *path, void *argument, uint64_t now_ns)
+{
+	path_publish(path, argument, now_ns);
+}
+
+void control_publish(struct control *control, struct compiled *compiled)
+{
+	mailbox_call(control->mailbox, publish_errand, &compiled->snapshot);
+	compile_accept(&control->compiler, compiled);
+}
+
+/* The same configuration, compiled again with what is known now. */
+static void republish(struct control *control)
+{
+	struct compiled *compiled;
+	char error[SENTENCE_SIZE];
+
+	if (compile(&control->compiler, control->running, &compiled, error, sizeof(error)))
+		journal_say(control->journal, "the packet path keeps its last tables: %s", error);
+	else
+		control_publish(control, compiled);
+}
+
+struct close_errand {
+	const struct flow_match *match; /* NULL: sweep what the snapshot has ended */
+	enum flow_close_reason reason;
+	uint32_t cursor;
+	uint64_t closed;
+	bool done;
+};
+
+static void close_slice(struct path *path, void *argument, uint64_t now_ns)
+{
+	struct close_errand *errand = argument;
+
+	(void)now_ns;
+	if (errand->match)
+		errand->closed += path_close_flows(path, errand->match, errand->reason,
+						   &errand->cursor, SLICE);
+	else
+		path_sweep(path, &errand->cursor, SLICE);
+	errand->done = errand->cursor >= path_flows(path)->capacity;
+}
+
+static uint64_t close_in_slices(struct control *control, struct close_errand errand)
+{
+	while (!errand.done)
+		mailbox_call(control->mailbox, close_slice, &errand);
+	return errand.closed;
+}
+
+void control_sweep_flows(struct control *control)
+{
+	close_in_slices(control, (struct close_errand){.match = NULL});
+}
+
+uint64_t control_close_flows(struct control *control, const struct flow_match *match,
+			     enum flow_close_reason reason)
+{
+	return close_in_slices(control, (struct close_errand){.match = match, .reason = reason});
+}
+
+/* ---- the way in from the machine: links, health, the clock ---- */
+
+void control_links(struct control *control)
+{
+	if (ports_follow(control->ports, control->running, &control->compiler))
+		republish(control);
+}
+
+static void say_health(struct control *control, uint32_t target_id, bool up)
+{
+	const struct snapshot *snapshot = &control->compiler.current->snapshot;
+	uint32_t target = snapshot_target_of(snapshot, target_id);
+	char label[2 * NAME_SIZE];
+
+	if (target == NONE)
+		return;
+	/* Backends stand in the snapshot in the order of the model. */
+	for (uint32_t i = 0; i < snapshot->backends; i++) {
+		if (snapshot->backend[i].target != target)
+			continue;
+		object_label(KIND_BACKEND, config_at(control->running, KIND_BACKEND, i), label,
+			     sizeof(label));
+		journal_say(control->journal, "backend %s %s", label, up ? "up" : "down");
+	}
+}
+
+static void say_address_event(struct control *control, const struct path_event *event)
+{
+	const uint8_t *mac = event->mac.byte;
+	uint32_t address = from_be32(event->address);
+	struct port_view port = {.name = "?"};
+
+	if (control->ports)
+		ports_view(control->ports, event->interface, &port);
+	if (event->type == EVENT_VIP_CONFLICT)
+		journal_say(control->journal,
+			    "alarm: %02x:%02x:%02x:%02x:%02x:%02x on %s claims our address %u.%u.%u.%u",
+			    mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], port.name,
+			    address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
+	else
+		journal_say(control->journal, "%u.%u.%u.%u on %s does not answer ARP",
+			    address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255,
+			    port.name);
+}
+
+static bool take_health(struct control *control, uint32_t target_id, enum health health)
+{
+	if (!compiler_health(&control->compiler, target_id, health))
+		return false;
+	say_health(control, target_id, health == HEALTH_UP);
+	return true;
+}
+
+struct health_errand {
+	const struct snapshot *snapshot;
+	uint32_t first, count;
+	enum health health[SLICE];
+};
+
+static void copy_health(struct path *path, void *argument, uint64_t now_ns)
+{
+	struct health_errand *errand = argument;
+
+	(void)now_ns;
+	for (uint32_t i = 0; i < errand->count; i++)
+		errand->health[i] = path_target_health(
+			path, errand->snapshot->target[errand->first + i].id);
+}
+
+/* Events were lost: asks the path for the health of every target. */
+static bool take_all_health(struct control *control)
+{
+	struct health_errand errand = {.snapshot = &control->compiler.current->snapshot};
+	bool changed = false;
+
+	for (; errand.first < errand.snapshot->targets; errand.first += errand.count) {
+		uint32_t left = errand.snapshot->targets - errand.first;
+
+		errand.count = left < SLICE ? left : SLICE;
+		mailbox_call(control->mailbox, copy_health, &errand);
+		for (uint32_t i = 0; i < errand.count; i++)
+			changed |= take_health(control,
+					       errand.snapshot->target[errand.first + i].id,
+					       errand.health[i]);
+	}
+	return changed;
+}
+
+void control_events(struct control *control)
+{
+	struct path_event event;
+	bool lost, missed = false, changed = false;
+
+	while (mailbox_next_event(control->mailbox, &event, &lost)) {
+		missed |= lost;
+		if (event.type == EVENT_TARGET_UP || event.type == EVENT_TARGET_DOWN)
+			changed |= take_health(control, event.id, event.type == EVENT_TARGET_UP ?
+								  HEALTH_UP : HEALTH_DOWN);
+		else
+			say_address_event(control, &event);
+	}
+	if (missed || lost)
+		changed |= take_all_health(control);
+	if (changed)
+		republish(control);
+}
+
+static void end_drain(struct control *control, const struct config_backend *drained)
+{
+	const struct config_backend *backend =
+		config_find(control->running, KIND_BACKEND, drained);
+	struct flow_match match = {.service_id = NONE};
+	char label[2 * NAME_SIZE];
+
+	if (!backend || backend->admin != ADMIN_DRAIN)
+		return;
+	match.backend_id = compiler_backend_id(&control->compiler, backend);
+	object_label(KIND_BACKEND, backend, label, sizeof(label));
+	journal_say(control->journal, "backend %s: drain time is over, %llu flows closed", label,
+		    (unsigned long long)control_close_flows(control, &match, FLOW_CLOSE_DRAIN));
+}
+
+void control_tick(struct control *control, uint64_t now_ns)
+{
+	if (control->ports && ports_deadline(control->ports) <= now_ns)
+		control_links(control);
+	for (unsigned i = 0; i < control->drains;) {
+		if (control->drain[i].deadline_ns > now_ns) {
+			i++;
+			continue;
+		}
+		struct config_backend backend = control->drain[i].backend;
+
+		control->drain[i] = control->drain[--control->drains];
+		end_drain(control, &backend);
+	}
+}
+
+uint64_t control_deadline(const struct control *control)
+{
+	uint64_t deadline = control->ports ? ports_deadline(control->ports) : UINT64_MAX;
+
+	for (unsigned i = 0; i < control->drains; i++)
+		if (control->drain[i].deadline_ns < deadline)
+			deadline = control->drain[i].deadline_ns;
+	return deadline;
+}
+
+/* ---- begin and end ---- */
+
+int control_start(struct control *control, struct config *config, uint64_t at, char *error,
+		  size_t error_size)
+{
+	struct compiled *compiled;
+	int result = compile(&control->compiler, config, &compiled, error, error_size);
+
+	if (result)
+		return result;
+	control->running = config;
+	control->revision = at;
+	control->started_ns = wall_clock_ns();
+	control_publish(control, compiled);
+	if (control->ports) {
+		control_links(control);
+		ports_warn_of_kernel(control->ports, config);
+	}
+	return 0;
+}
+
+void control_stop(struct control *control)
+{
+	config_free(control->running);
+	control->running = NULL;
+}
