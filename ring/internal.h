@@ -62,7 +62,6 @@ struct transmitter {
 	uint32_t frame_bytes; /* the longest frame that a slot holds */
 	unsigned head;        /* the next slot to fill */
 	unsigned queued;      /* slots before it that the kernel has not yet taken */
-	uint64_t queued_bytes;
 };
 
 struct ring {

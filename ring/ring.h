@@ -40,8 +40,8 @@ struct ring_stats {
 	uint64_t truncated;     /* frames cut short by the ring */
 	uint64_t sent;          /* frames that the kernel took */
 	uint64_t sent_large;    /* of those, the ones that went past the slots */
-	uint64_t send_full;     /* frames dropped: no free slot */
-	uint64_t send_failed;   /* frames dropped: the kernel refused them */
+	uint64_t send_full;     /* frames dropped: every slot, or the kernel's queue, was full */
+	uint64_t send_failed;   /* frames dropped: malformed, over the MTU, or the interface was down */
 };
 
 /* Opens the rings and starts receiving. 0, or a negative errno with a sentence in `error`. */
@@ -54,18 +54,23 @@ void ring_close(struct ring *ring);
 unsigned ring_receive(struct ring *ring, struct frame *frames, unsigned max);
 void ring_release(struct ring *ring);
 
-/* Queues a copy of the frame; its order against earlier ones is kept. False: dropped, counted. */
+/* Queues a copy of the frame, a VLAN tag beside it put back into the bytes; its order against earlier
+ * ones is kept. Never waits. False: dropped, counted. */
 bool ring_send(struct ring *ring, const struct frame *frame);
-/* One kick for all that was queued. Does nothing where nothing was. */
+/* One kick for all that was queued. Does nothing where nothing was. What the kernel has no room for
+ * stays queued for the next call; what it refuses because the interface is down is dropped, so that
+ * nothing leaves late. Call it after every batch, also an empty one. */
 void ring_flush(struct ring *ring);
 
 /* Readable when a received block has been handed over; for epoll. */
 int ring_fd(const struct ring *ring);
 
-/* True when the kernel has reported since the last call that the interface went away or down. */
+/* True when the kernel has reported since the last call that the interface went away or down. A ring
+ * works again by itself when the same interface comes up; one with another index, MTU or MAC address
+ * needs a new ring. Asks the kernel: not for every batch. */
 bool ring_broken(struct ring *ring);
 
-/* Counters since ring_open(). May be called only by the thread that uses the ring. */
+/* Counters since ring_open(). Asks the kernel: not for every batch. */
 void ring_stats(struct ring *ring, struct ring_stats *ret_stats);
 
 #endif

@@ -6,8 +6,8 @@
  *
  * The kernel walks the slots in our order and stops at the first that does not ask to be sent, so no
  * slot is ever skipped. With PACKET_LOSS it passes over a frame that it finds malformed without a
- * word; ring_send() therefore refuses what the kernel would, and flush() compares the bytes that it
- * says it took. Who owns a slot: SEND_REQUEST or SENDING the kernel, anything else we.
+ * word; ring_send() therefore refuses, and counts, what the kernel would. Who owns a slot: while it
+ * says SEND_REQUEST or SENDING the kernel, else we.
  *
  * Nothing here waits. What the kernel cannot take now (queue full) stays in its slots and goes out
  * with the next flush. What it refuses because the interface is down is taken back at once: it would
@@ -116,12 +116,11 @@ static void reap(struct ring *ring)
 	struct transmitter *transmitter = &ring->transmitter;
 
 	while (transmitter->queued) {
-		struct tpacket3_hdr *slot = slot_of(transmitter, oldest_queued(transmitter));
+		const struct tpacket3_hdr *slot = slot_of(transmitter, oldest_queued(transmitter));
 
 		if (__atomic_load_n(&slot->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_SEND_REQUEST)
 			return;
 		transmitter->queued--;
-		transmitter->queued_bytes -= slot->tp_len - RING_VIRTIO_HEADER;
 		ring->stats.sent++;
 	}
 }
@@ -140,26 +139,19 @@ static void take_back(struct ring *ring)
 		slot = (slot + 1) % TRANSMIT_SLOTS;
 		ring->stats.send_failed++;
 	}
-	transmitter->queued_bytes = 0;
 	ring->broken = true;
 }
 
 void ring_flush(struct ring *ring)
 {
 	struct transmitter *transmitter = &ring->transmitter;
-	ssize_t bytes;
+	int status;
 
 	if (!transmitter->queued)
 		return;
-	bytes = send(transmitter->fd, NULL, 0, MSG_DONTWAIT);
-	if (bytes >= 0 && (uint64_t)bytes == transmitter->queued_bytes) {
-		ring->stats.sent += transmitter->queued;
-		transmitter->queued = 0;
-		transmitter->queued_bytes = 0;
-		return;
-	}
+	status = send(transmitter->fd, NULL, 0, MSG_DONTWAIT) < 0 ? errno : 0;
 	reap(ring);
-	if (bytes < 0 && errno != ENOBUFS && errno != EAGAIN && errno != ENOMEM)
+	if (status && status != ENOBUFS && status != EAGAIN && status != ENOMEM)
 		take_back(ring);
 }
 
@@ -204,7 +196,6 @@ static void fill(struct transmitter *transmitter, struct tpacket3_hdr *slot,
 
 	transmitter->head = (transmitter->head + 1) % TRANSMIT_SLOTS;
 	transmitter->queued++;
-	transmitter->queued_bytes += length;
 }
 
 bool ring_send(struct ring *ring, const struct frame *frame)

@@ -269,6 +269,50 @@ static void super_frames_and_small_ones_keep_their_order(void **state)
 	close(far);
 }
 
+static void a_super_frame_that_a_slot_could_hold_goes_past_it_all_the_same(void **state)
+{
+	struct ring *ring = veth_ring(MTU);
+	struct ring_stats stats;
+	struct frame frame = build(IPPROTO_TCP, 1000);
+	int far = veth_far();
+	(void)state;
+
+	frame.offload.gso_type = GSO_TCPV4;
+	frame.offload.gso_size = 500;
+	frame.offload.hdr_len = ETHERNET + IP + TCP;
+	send_one(ring, &frame);
+	assert_int_equal(veth_receive(far, &packet, VETH_PATIENCE_MS), 1000);
+	assert_int_equal(packet.offload.gso_size, 500);
+	ring_stats(ring, &stats);
+	assert_int_equal(stats.sent_large, 1);
+	ring_close(ring);
+	close(far);
+}
+
+static void a_super_frame_does_not_overtake_what_waits(void **state)
+{
+	struct ring *ring = veth_ring(MTU);
+	struct frame frame = build(IPPROTO_UDP, 1000);
+	struct ring_stats stats;
+	(void)state;
+
+	/* Whatever the queue does not take waits in the slots; 300 bytes it would still take. */
+	veth_run("tc qdisc add dev near root tbf rate 8kbit burst 2000 limit 20500");
+	for (unsigned i = 0; i < 50; i++)
+		send_one(ring, &frame);
+	frame = build(IPPROTO_TCP, 300);
+	frame.offload.gso_type = GSO_TCPV4;
+	frame.offload.gso_size = 200;
+	frame.offload.hdr_len = ETHERNET + IP + TCP;
+	assert_false(ring_send(ring, &frame));
+	ring_stats(ring, &stats);
+	assert_int_equal(stats.send_full, 1);
+	assert_in_range(stats.sent, 20, 25);
+	veth_run("tc qdisc del dev near root");
+	assert_true(ring_send(ring, &frame));
+	ring_close(ring);
+}
+
 static void a_tag_beside_the_frame_is_put_back_into_it(void **state)
 {
 	const uint16_t tpids[] = {ETH_P_8021Q, ETH_P_8021AD};
@@ -325,6 +369,8 @@ int main(void)
 		cmocka_unit_test(a_super_frame_passes_through_both_ways),
 		cmocka_unit_test(a_super_frame_is_cut_where_hardware_cannot),
 		cmocka_unit_test(super_frames_and_small_ones_keep_their_order),
+		cmocka_unit_test(a_super_frame_that_a_slot_could_hold_goes_past_it_all_the_same),
+		cmocka_unit_test(a_super_frame_does_not_overtake_what_waits),
 		cmocka_unit_test(a_tag_beside_the_frame_is_put_back_into_it),
 		cmocka_unit_test(a_super_frame_meets_a_link_that_is_down),
 	};

@@ -207,6 +207,7 @@ static void nothing_stale_leaves_when_a_link_comes_up_again(void **state)
 		for (uint32_t n = 0; n < 10; n++)
 			assert_true(send_numbered(ring, 100, 999));
 		veth_run("ip link set near down");
+		assert_true(ring_broken(ring));
 		for (uint32_t n = 0; n < 2 * SLOTS; n++)
 			send_numbered(ring, 100, 999);
 		ring_flush(ring);
