@@ -1,0 +1,113 @@
+/* Interfaces, addresses, routes and static neighbors of a snapshot. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "appliance/compile_work.h"
+
+static struct mac_address mac_of(const uint8_t byte[6])
+{
+	struct mac_address mac;
+
+	memcpy(mac.byte, byte, sizeof(mac.byte));
+	return mac;
+}
+
+static be32 network_of(const struct prefix *prefix)
+{
+	uint32_t mask = prefix->length ? ~UINT32_C(0) << (32 - prefix->length) : 0;
+
+	return to_be32(from_be32(prefix->address) & mask);
+}
+
+int compile_interfaces(struct work *work)
+{
+	struct compiler *compiler = work->compiler;
+	struct snapshot *snapshot = &work->compiled->snapshot;
+
+	for (unsigned i = 0; i < config_count(work->config, KIND_INTERFACE); i++) {
+		const struct config_interface *interface =
+			config_at(work->config, KIND_INTERFACE, i);
+		uint32_t id = slots_claim(compiler->interfaces, interface->name);
+		struct interface_facts facts = {0};
+
+		if (id == NONE)
+			return compile_refuse(work, "interfaces", INTERFACES_MAX);
+		uint32_t index = id & SLOT_MASK;
+		compiler->facts(compiler->facts_context, interface, index, &facts);
+		work->interface[index] = (struct snapshot_interface){
+			.id = id,
+			.mac = mac_of(interface->mac.set ? interface->mac.byte : facts.mac),
+			.sides = (uint8_t)interface->role,
+			.up = facts.up,
+			.mtu = facts.mtu,
+			.address = interface->address.count ? interface->address.item[0].address :
+							      (be32){0},
+		};
+		for (unsigned a = 0; a < interface->address.count; a++) {
+			const struct prefix *prefix = &interface->address.item[a];
+
+			work->local[snapshot->locals++] = (struct snapshot_local){
+				.address = prefix->address,
+				.interface = index,
+			};
+			work->route[snapshot->routes++] = (struct snapshot_route){
+				.prefix = network_of(prefix),
+				.length = prefix->length,
+				.interface = (uint16_t)index,
+				.source = prefix->address,
+			};
+		}
+	}
+	snapshot->interfaces = INTERFACES_MAX;
+	return 0;
+}
+
+static int longest_first(const void *a, const void *b)
+{
+	return ((const struct snapshot_route *)b)->length - ((const struct snapshot_route *)a)->length;
+}
+
+/* Static routes leave by the connected network that holds their gateway. */
+void compile_routes(struct work *work)
+{
+	struct snapshot *snapshot = &work->compiled->snapshot;
+	uint32_t connected = snapshot->routes;
+
+	for (unsigned i = 0; i < config_count(work->config, KIND_ROUTE); i++) {
+		const struct config_route *route = config_at(work->config, KIND_ROUTE, i);
+
+		for (uint32_t c = 0; c < connected; c++) {
+			const struct snapshot_route *network = &work->route[c];
+
+			if (!in_prefix(route->via, network->prefix, network->length))
+				continue;
+			work->route[snapshot->routes++] = (struct snapshot_route){
+				.prefix = network_of(&route->prefix),
+				.length = route->prefix.length,
+				.interface = network->interface,
+				.via = route->via,
+				.source = network->source,
+			};
+			break;
+		}
+	}
+	qsort(work->route, snapshot->routes, sizeof(*work->route), longest_first);
+}
+
+void compile_neighbors(struct work *work)
+{
+	struct snapshot *snapshot = &work->compiled->snapshot;
+
+	for (unsigned i = 0; i < config_count(work->config, KIND_NEIGHBOR); i++) {
+		const struct config_neighbor *neighbor = config_at(work->config, KIND_NEIGHBOR, i);
+		uint32_t id = slots_find(work->compiler->interfaces, neighbor->interface);
+
+		if (id == NONE)
+			continue;
+		work->neighbor[snapshot->neighbors++] = (struct snapshot_neighbor){
+			.address = neighbor->address,
+			.interface = (uint16_t)(id & SLOT_MASK),
+			.mac = mac_of(neighbor->mac.byte),
+		};
+	}
+}

@@ -1,0 +1,226 @@
+/* Targets, backends, pools and services of a snapshot. */
+#include <errno.h>
+#include <string.h>
+
+#include "appliance/compile_pool.h"
+#include "appliance/compile_work.h"
+
+static uint8_t probe_type(uint32_t check_type)
+{
+	static const uint8_t types[] = {
+		[CHECK_ICMP] = PROBE_ICMP, [CHECK_TCP] = PROBE_TCP, [CHECK_UDP] = PROBE_UDP,
+		[CHECK_ARP] = PROBE_ARP, [CHECK_HEARTBEAT] = PROBE_HEARTBEAT,
+	};
+
+	return types[check_type];
+}
+
+/* Text that the path reads for as long as the snapshot lives. */
+static const char *keep_text(struct work *work, const char *text)
+{
+	char *copy = arena_array(work->compiled->arena, strlen(text) + 1, 1);
+
+	return copy ? strcpy(copy, text) : NULL;
+}
+
+/* The index of the target that checks this backend, made where it is the first; NONE: too many. */
+static uint32_t compile_target(struct work *work, const struct config_check *check,
+			       const struct config_backend *backend)
+{
+	struct snapshot *snapshot = &work->compiled->snapshot;
+	char key[KEY_SIZE];
+
+	target_key(check, backend, key);
+	uint32_t id = slots_claim(work->compiler->targets, key);
+	if (id == NONE)
+		return NONE;
+	uint32_t *index = &work->target_by_slot[id & SLOT_MASK];
+	if (*index != NONE)
+		return *index;
+	*index = snapshot->targets++;
+	work->target[*index] = (struct snapshot_target){
+		.id = id,
+		.address = backend->address.address,
+		.port = to_be16((uint16_t)(check->port ? check->port : backend->address.port)),
+		.type = probe_type(check->type),
+		.heartbeat_port = to_be16((uint16_t)check->from_port),
+		.rise = check->rise,
+		.fall = check->fall,
+		.interval_ns = check->interval_ns,
+		.timeout_ns = check_timeout_ns(check),
+		.payload = keep_text(work, check->payload),
+		.expect = keep_text(work, check->expect),
+		.payload_length = (uint16_t)strlen(check->payload),
+		.expect_length = (uint16_t)strlen(check->expect),
+	};
+	return *index;
+}
+
+static bool target_is_down(const struct compiler *compiler, const struct snapshot_target *target)
+{
+	uint32_t slot = target->id & SLOT_MASK;
+
+	return compiler->health_of[slot] != target->id || compiler->health[slot] != HEALTH_UP;
+}
+
+static int compile_backend(struct work *work, const struct config_backend *backend,
+			   const struct config_check *check, struct maglev_member *ret_member)
+{
+	struct snapshot *snapshot = &work->compiled->snapshot;
+	uint32_t target = NONE;
+	char key[KEY_SIZE];
+
+	backend_key(backend, key);
+	uint32_t id = slots_claim(work->compiler->backends, key);
+	if (id == NONE)
+		return compile_refuse(work, "backends", BACKENDS_MAX);
+	if (check && !work->compiler->assume_up) {
+		target = compile_target(work, check, backend);
+		if (target == NONE)
+			return compile_refuse(work, "check targets", TARGETS_MAX);
+	}
+	work->backend_by_slot[id & SLOT_MASK] = snapshot->backends;
+	work->backend[snapshot->backends++] = (struct snapshot_backend){
+		.id = id,
+		.address = backend->address.address,
+		.port = to_be16(backend->address.port),
+		.weight = (uint16_t)backend->weight,
+		.admin = (uint8_t)backend->admin,
+		.target = target,
+	};
+	bool usable = backend->admin == ADMIN_ENABLED &&
+		      (target == NONE || !target_is_down(work->compiler, &work->target[target]));
+	*ret_member = (struct maglev_member){
+		.address = backend->address.address,
+		.port = backend->address.port,
+		.weight = usable ? backend->weight : 0,
+	};
+	return 0;
+}
+
+static const char *pool_of(const struct work *work, unsigned backend)
+{
+	return ((const struct config_backend *)config_at(work->config, KIND_BACKEND, backend))->pool;
+}
+
+static int compile_one_pool(struct work *work, const struct config_pool *pool, unsigned *next)
+{
+	struct snapshot *snapshot = &work->compiled->snapshot;
+	const struct config_check *check = check_of(work->config, pool->name);
+	unsigned backends = config_count(work->config, KIND_BACKEND);
+	struct snapshot_pool *compiled = &work->pool[snapshot->pools];
+	unsigned end = *next;
+
+	/* Backends stand in the order of their pools' names, and so do the pools. */
+	while (end < backends && strcmp(pool_of(work, end), pool->name) == 0)
+		end++;
+	struct maglev_member *member =
+		arena_array(work->compiled->arena, end - *next, sizeof(*member));
+	if (!member)
+		return -ENOMEM;
+	*compiled = (struct snapshot_pool){
+		.first = snapshot->backends,
+		.affinity = pool->affinity == AFFINITY_SOURCE_IP ? POOL_AFFINITY_SOURCE :
+								   POOL_AFFINITY_5_TUPLE,
+	};
+	for (; *next < end; ++*next) {
+		int result = compile_backend(work, config_at(work->config, KIND_BACKEND, *next),
+					     check, &member[compiled->count]);
+		if (result)
+			return result;
+		compiled->count++;
+	}
+	if (compiled->count > MAGLEV_MEMBERS_MAX)
+		return compile_refuse(work, "backends in a pool", MAGLEV_MEMBERS_MAX);
+	struct compiled_pool *built =
+		compiled_pool_get(work->compiler->current, pool->name, member, compiled->count,
+				  snapshot->seed);
+	if (!built)
+		return -ENOMEM;
+	work->compiled->pool[snapshot->pools++] = built;
+	compiled->maglev = built->table;
+	return 0;
+}
+
+int compile_pools(struct work *work)
+{
+	unsigned pools = config_count(work->config, KIND_POOL);
+	unsigned next = 0;
+
+	work->compiled->pool = arena_array(work->compiled->arena, pools,
+					   sizeof(*work->compiled->pool));
+	if (!work->compiled->pool)
+		return -ENOMEM;
+	for (unsigned i = 0; i < pools; i++) {
+		int result = compile_one_pool(work, config_at(work->config, KIND_POOL, i), &next);
+
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+static uint32_t pool_index(const struct work *work, const char *name)
+{
+	for (uint32_t i = 0; i < work->compiled->snapshot.pools; i++)
+		if (strcmp(work->compiled->pool[i]->name, name) == 0)
+			return i;
+	return NONE;
+}
+
+static void compile_vip(struct work *work, be32 vip)
+{
+	struct snapshot *snapshot = &work->compiled->snapshot;
+
+	for (uint32_t i = 0; i < snapshot->locals; i++) {
+		if (!same32(work->local[i].address, vip))
+			continue;
+		work->local[i].services++;
+		return;
+	}
+	work->local[snapshot->locals++] =
+		(struct snapshot_local){.address = vip, .interface = NONE, .services = 1};
+}
+
+static int compile_service(struct work *work, const struct config_service *service, uint32_t pool,
+			   uint8_t protocol)
+{
+	struct snapshot *snapshot = &work->compiled->snapshot;
+	char key[KEY_SIZE];
+
+	service_key(service->name, protocol, key);
+	uint32_t id = slots_claim(work->compiler->services, key);
+	if (id == NONE)
+		return compile_refuse(work, "services", SERVICES_MAX);
+	work->service_by_slot[id & SLOT_MASK] = snapshot->services;
+	work->service[snapshot->services++] = (struct snapshot_service){
+		.id = id,
+		.vip = service->address.address,
+		.port = to_be16(service->address.port),
+		.protocol = protocol,
+		.enabled = service->admin == ADMIN_ENABLED,
+		.shed_when_full = service->when_full == WHEN_FULL_SHED,
+		.pool = pool,
+		.max_flows = service->max_flows,
+		.idle_timeout_ns = service->idle_timeout_ns,
+	};
+	return 0;
+}
+
+int compile_services(struct work *work)
+{
+	for (unsigned i = 0; i < config_count(work->config, KIND_SERVICE); i++) {
+		const struct config_service *service = config_at(work->config, KIND_SERVICE, i);
+		uint32_t pool = pool_index(work, service->pool);
+		int result = 0;
+
+		compile_vip(work, service->address.address);
+		if (service->address.protocol != PROTOCOL_UDP)
+			result = compile_service(work, service, pool, PROTOCOL_NUMBER_TCP);
+		if (!result && service->address.protocol != PROTOCOL_TCP)
+			result = compile_service(work, service, pool, PROTOCOL_NUMBER_UDP);
+		if (result)
+			return result;
+	}
+	return 0;
+}
