@@ -9,18 +9,18 @@
 #include "appliance/compile_pool.h"
 #include "appliance/compile_work.h"
 
-void backend_key(const struct config_backend *backend, char key[KEY_SIZE])
+void compile_backend_key(const struct config_backend *backend, char key[KEY_SIZE])
 {
 	snprintf(key, KEY_SIZE, "%s/%08x:%u", backend->pool, from_be32(backend->address.address),
 		 backend->address.port);
 }
 
-void service_key(const char *name, uint8_t protocol, char key[KEY_SIZE])
+void compile_service_key(const char *name, uint8_t protocol, char key[KEY_SIZE])
 {
 	snprintf(key, KEY_SIZE, "%s/%u", name, protocol);
 }
 
-void target_key(const struct config_check *check, const struct config_backend *backend,
+void compile_target_key(const struct config_check *check, const struct config_backend *backend,
 		char key[KEY_SIZE])
 {
 	unsigned port = check->port ? check->port : backend->address.port;
@@ -31,7 +31,7 @@ void target_key(const struct config_check *check, const struct config_backend *b
 		 from_be32(backend->address.address), port);
 }
 
-const struct config_check *check_of(const struct config *config, const char *pool_name)
+const struct config_check *compile_check_of(const struct config *config, const char *pool_name)
 {
 	const struct config_pool *pool = config_find_name(config, KIND_POOL, pool_name);
 
@@ -217,7 +217,7 @@ uint32_t compiler_backend_id(const struct compiler *compiler, const struct confi
 {
 	char key[KEY_SIZE];
 
-	backend_key(backend, key);
+	compile_backend_key(backend, key);
 	return slots_find(compiler->backends, key);
 }
 
@@ -225,7 +225,7 @@ uint32_t compiler_service_id(const struct compiler *compiler, const char *name, 
 {
 	char key[KEY_SIZE];
 
-	service_key(name, protocol, key);
+	compile_service_key(name, protocol, key);
 	return slots_find(compiler->services, key);
 }
 
@@ -239,11 +239,11 @@ uint32_t compiler_interface_index(const struct compiler *compiler, const char *n
 uint32_t compiler_target_id(const struct compiler *compiler, const struct config *config,
 			    const struct config_backend *backend)
 {
-	const struct config_check *check = check_of(config, backend->pool);
+	const struct config_check *check = compile_check_of(config, backend->pool);
 	char key[KEY_SIZE];
 
 	if (!check || compiler->assume_up)
 		return NONE;
-	target_key(check, backend, key);
+	compile_target_key(check, backend, key);
 	return slots_find(compiler->targets, key);
 }

@@ -30,7 +30,7 @@ static uint32_t compile_target(struct work *work, const struct config_check *che
 	struct snapshot *snapshot = &work->compiled->snapshot;
 	char key[KEY_SIZE];
 
-	target_key(check, backend, key);
+	compile_target_key(check, backend, key);
 	uint32_t id = slots_claim(work->compiler->targets, key);
 	if (id == NONE)
 		return NONE;
@@ -70,7 +70,7 @@ static int compile_backend(struct work *work, const struct config_backend *backe
 	uint32_t target = NONE;
 	char key[KEY_SIZE];
 
-	backend_key(backend, key);
+	compile_backend_key(backend, key);
 	uint32_t id = slots_claim(work->compiler->backends, key);
 	if (id == NONE)
 		return compile_refuse(work, "backends", BACKENDS_MAX);
@@ -106,7 +106,7 @@ static const char *pool_of(const struct work *work, unsigned backend)
 static int compile_one_pool(struct work *work, const struct config_pool *pool, unsigned *next)
 {
 	struct snapshot *snapshot = &work->compiled->snapshot;
-	const struct config_check *check = check_of(work->config, pool->name);
+	const struct config_check *check = compile_check_of(work->config, pool->name);
 	unsigned backends = config_count(work->config, KIND_BACKEND);
 	struct snapshot_pool *compiled = &work->pool[snapshot->pools];
 	unsigned end = *next;
@@ -188,7 +188,7 @@ static int compile_service(struct work *work, const struct config_service *servi
 	struct snapshot *snapshot = &work->compiled->snapshot;
 	char key[KEY_SIZE];
 
-	service_key(service->name, protocol, key);
+	compile_service_key(service->name, protocol, key);
 	uint32_t id = slots_claim(work->compiler->services, key);
 	if (id == NONE)
 		return compile_refuse(work, "services", SERVICES_MAX);

@@ -26,14 +26,14 @@ struct work {
 /* Names under which slots are kept. */
 enum { KEY_SIZE = 2 * NAME_SIZE + 32 };
 
-void backend_key(const struct config_backend *backend, char key[KEY_SIZE]);
-void service_key(const char *name, uint8_t protocol, char key[KEY_SIZE]);
+void compile_backend_key(const struct config_backend *backend, char key[KEY_SIZE]);
+void compile_service_key(const char *name, uint8_t protocol, char key[KEY_SIZE]);
 /* Backends of any pool with the same check and the same place to be checked share a target. */
-void target_key(const struct config_check *check, const struct config_backend *backend,
+void compile_target_key(const struct config_check *check, const struct config_backend *backend,
 		char key[KEY_SIZE]);
 
 /* The check of a pool, or NULL. */
-const struct config_check *check_of(const struct config *config, const char *pool_name);
+const struct config_check *compile_check_of(const struct config *config, const char *pool_name);
 
 /* Writes "too many ..." and returns -ENOSPC. */
 int compile_refuse(struct work *work, const char *what, unsigned limit);
