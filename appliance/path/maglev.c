@@ -240,20 +240,9 @@ static bool goes_before(const struct maglev_member *a, const struct maglev_membe
 	return member_key(a) < member_key(b);
 }
 
-static bool certify_slots(const uint16_t table[static MAGLEV_SIZE],
-			  const struct maglev_member *member, uint32_t count, uint32_t *held)
-{
-	memset(held, 0, count * sizeof(*held));
-	for (uint32_t i = 0; i < MAGLEV_SIZE; i++) {
-		if (table[i] >= count || member[table[i]].weight == 0)
-			return false;
-		held[table[i]]++;
-	}
-	return true;
-}
-
-/* Quotas are right where every member has its floor or one more, and nobody who was given one more
- * goes behind somebody who was not: the sum is right, since every slot was counted. */
+/* Quotas are right where every slot is counted for a member, every member holds its floor or one more,
+ * and nobody who was given one more goes behind somebody who was not. A member without weight, which
+ * goes behind all, holds nothing then. */
 bool maglev_certify(const uint16_t table[static MAGLEV_SIZE], const struct maglev_member *member,
 		    uint32_t count, void *scratch)
 {
@@ -261,8 +250,14 @@ bool maglev_certify(const uint16_t table[static MAGLEV_SIZE], const struct magle
 	uint64_t sum = weight_sum(member, count);
 	uint32_t *held = scratch;
 
-	if (!certify_slots(table, member, count, held))
+	if (sum == 0)
 		return false;
+	memset(held, 0, count * sizeof(*held));
+	for (uint32_t i = 0; i < MAGLEV_SIZE; i++) {
+		if (table[i] >= count)
+			return false;
+		held[table[i]]++;
+	}
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t remainder, more = held[i] - share_of(&member[i], sum, &remainder);
 

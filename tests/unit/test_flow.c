@@ -330,9 +330,19 @@ static void the_smallest_table_takes_one_half_open_flow(void **state)
 	struct flow *flow;
 
 	(void)state;
-	new_table(4, NULL);
+	new_table(4, on_close);
 	must_insert(&first);
 	assert_int_equal(insert(&second, &flow), FLOW_HALF_OPEN_FULL);
+}
+
+static void a_table_without_a_hook_closes_as_well(void **state)
+{
+	struct flow_birth birth = birth_of(TCP, 1, 2, 3);
+
+	(void)state;
+	new_table(4, NULL);
+	flow_close(&table, must_insert(&birth), FLOW_CLOSE_CLEARED);
+	assert_int_equal(table.live, 0);
 }
 
 /* The moment is exact at lookup: alive one nanosecond before, dead at it. */
@@ -490,6 +500,35 @@ static void a_closed_flow_leaves_no_trace(void **state)
 	}
 	assert_index_empty();
 	assert_int_equal(flow_deadline(&table), WHEEL_NEVER_NS);
+}
+
+/* Two buckets, of which entries have gone on in both directions. */
+static void a_search_ends_where_every_bucket_was_passed(void **state)
+{
+	_Alignas(64) uint8_t buckets[2 * sizeof(struct flow_bucket)];
+	const uint64_t home[2] = {UINT64_C(5) << 32, UINT64_C(5) << 32 | 1};
+	struct flow_probe probe;
+	struct flow_index index;
+	uint32_t i;
+
+	(void)state;
+	assert_int_equal(flow_index_size(10), sizeof(buckets));
+	flow_index_init(&index, buckets, 10);
+	for (i = 0; i < 8; i++)
+		flow_index_add(&index, home[0], i);
+	for (i = 0; i < 6; i++)
+		flow_index_remove(&index, home[0], i);
+	for (i = 8; i < 15; i++)
+		flow_index_add(&index, home[1], i);
+	assert_int_equal(index.bucket[0].passed, 1);
+	assert_int_equal(index.bucket[1].passed, 1);
+
+	probe = flow_index_probe(&index, UINT64_C(6) << 32);
+	assert_int_equal(flow_index_next(&index, &probe), FLOW_INDEX_NONE);
+	probe = flow_index_probe(&index, home[0]);
+	for (i = 0; flow_index_next(&index, &probe) != FLOW_INDEX_NONE; i++)
+		;
+	assert_int_equal(i, 9);
 }
 
 static void the_largest_table_has_a_size(void **state)
@@ -813,6 +852,7 @@ int main(void)
 		FLOW_TEST(a_full_table_says_so),
 		FLOW_TEST(half_open_flows_hold_an_eighth),
 		FLOW_TEST(the_smallest_table_takes_one_half_open_flow),
+		FLOW_TEST(a_table_without_a_hook_closes_as_well),
 		FLOW_TEST(expires_when_the_timeout_is_over_not_before),
 		FLOW_TEST(a_services_idle_timeout_counts_instead),
 		FLOW_TEST(a_packet_of_either_side_refreshes),
@@ -822,6 +862,7 @@ int main(void)
 		FLOW_TEST(time_before_the_last_packet_ends_nothing),
 		FLOW_TEST(a_budget_bounds_a_call_and_nobody_is_forgotten),
 		FLOW_TEST(a_closed_flow_leaves_no_trace),
+		FLOW_TEST(a_search_ends_where_every_bucket_was_passed),
 		FLOW_TEST(the_largest_table_has_a_size),
 		FLOW_TEST(random_use_agrees_with_an_array_of_flows),
 		FLOW_TEST(random_use_with_colliding_keys_agrees_as_well),

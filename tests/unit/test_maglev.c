@@ -143,12 +143,14 @@ static void a_member_without_weight_never_appears(void **state)
 static void no_weight_at_all_is_no_table(void **state)
 {
 	(void)state;
-	memset(table, 0x5a, sizeof(table));
+	memset(table, 0, sizeof(table));
 	set_members(3, 0);
 	assert_false(maglev_build(table, members, 3, SEED, scratch));
 	assert_false(maglev_build(table, members, 0, SEED, scratch));
-	assert_int_equal(table[0], 0x5a5a);
-	assert_int_equal(table[MAGLEV_SIZE - 1], 0x5a5a);
+	assert_false(maglev_certify(table, members, 3, scratch));
+	assert_false(maglev_certify(table, members, 0, scratch));
+	for (uint32_t i = 0; i < MAGLEV_SIZE; i++)
+		assert_int_equal(table[i], 0);
 }
 
 static void extreme_weights_stay_exact_and_cheap(void **state)
@@ -354,10 +356,23 @@ static void a_members_slots_are_spread(void **state)
 	assert_in_range(longest, 1, 64);
 }
 
+/* What the certifier says where one slot of `from` goes to `to`. */
+static bool certified_with_slot_of(uint16_t from, uint16_t to)
+{
+	uint32_t slot = 0;
+	bool certified;
+
+	while (table[slot] != from)
+		slot++;
+	table[slot] = to;
+	certified = maglev_certify(table, members, 100, scratch);
+	table[slot] = from;
+	return certified;
+}
+
 static void certify_refuses_what_is_not_right(void **state)
 {
 	uint16_t kept;
-	uint32_t slot = 0;
 
 	(void)state;
 	set_members(100, 3);
@@ -379,20 +394,20 @@ static void certify_refuses_what_is_not_right(void **state)
 	assert_false(maglev_certify(table, members, 100, scratch));
 	members[20].weight--;
 
-	/* All hold the floor of their share or one more, but the wrong ones have the one more: shares
-	 * are 659.77 of weight 3 and 879.69 of weight 4, and 76 slots are left over for the former. */
+	/* Now all hold the floor of their share or one more, but the wrong ones the one more: shares are
+	 * 659.77 of weight 3 and 879.69 of weight 4, and 76 slots are left over for the former, in
+	 * order. */
 	count_held(100);
 	assert_int_equal(held[7], 879);
 	assert_int_equal(held[0], 660);
-	assert_int_equal(held[99], 659);
-	while (table[slot] != 0)
-		slot++;
-	table[slot] = 7;
-	assert_false(maglev_certify(table, members, 100, scratch));
-	table[slot] = 99; /* as large a remainder, but behind */
-	assert_false(maglev_certify(table, members, 100, scratch));
-	table[slot] = 0;
-	assert_true(maglev_certify(table, members, 100, scratch));
+	assert_int_equal(held[77], 660);
+	assert_int_equal(held[78], 659);
+	assert_false(certified_with_slot_of(0, 7));
+	assert_false(certified_with_slot_of(0, 99));
+	assert_false(certified_with_slot_of(77, 99));
+	assert_false(certified_with_slot_of(77, 5));
+	assert_false(certified_with_slot_of(77, 100));
+	assert_true(certified_with_slot_of(77, 77));
 }
 
 int main(void)
