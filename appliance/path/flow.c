@@ -37,7 +37,8 @@ static uint64_t deadline_ns(const struct flow *flow)
 size_t flow_table_size(uint32_t capacity)
 {
 	return aligned(capacity * sizeof(struct flow)) + aligned(flow_index_size(2 * capacity)) +
-	       aligned(capacity * sizeof(union flow_cold)) + aligned(wheel_size(capacity, WHEEL_SLOTS));
+	       aligned(capacity * sizeof(union flow_cold)) +
+	       aligned(wheel_size(capacity, WHEEL_SLOTS));
 }
 
 void flow_table_init(struct flow_table *table, void *memory, uint32_t capacity, uint64_t seed,
@@ -47,6 +48,7 @@ void flow_table_init(struct flow_table *table, void *memory, uint32_t capacity, 
 	uint8_t *buckets = flows + aligned(capacity * sizeof(struct flow));
 	uint8_t *cold = buckets + aligned(flow_index_size(2 * capacity));
 	uint8_t *links = cold + aligned(capacity * sizeof(union flow_cold));
+	uint32_t share = capacity / FLOW_HALF_OPEN_SHARE;
 
 	*table = (struct flow_table){
 		.flow = (struct flow *)flows,
@@ -55,13 +57,18 @@ void flow_table_init(struct flow_table *table, void *memory, uint32_t capacity, 
 		.closed_hook = closed_hook,
 		.context = context,
 		.capacity = capacity,
-		.half_open_max = capacity < FLOW_HALF_OPEN_SHARE ? 1 : capacity / FLOW_HALF_OPEN_SHARE,
+		.half_open_max = share ? share : 1,
 	};
 	memset(flows, 0, capacity * sizeof(struct flow));
 	flow_index_init(&table->index, buckets, 2 * capacity);
 	wheel_init(&table->wheel, links, capacity, WHEEL_SLOTS, WHEEL_TICK_SHIFT);
 	for (uint32_t i = 0; i < capacity; i++)
 		table->cold[i].next_free = i + 1 < capacity ? i + 1 : NO_FLOW;
+}
+
+static struct flow_tuple tuple_of(const struct flow *flow, enum flow_direction direction)
+{
+	return direction == FLOW_FORWARD ? flow->forward : flow_reply_tuple(flow);
 }
 
 static bool same_tuple(const struct flow_tuple *a, const struct flow_tuple *b)
@@ -78,7 +85,7 @@ struct flow *flow_find(struct flow_table *table, const struct flow_tuple *tuple,
 	while ((reference = flow_index_next(&table->index, &probe)) != FLOW_INDEX_NONE) {
 		struct flow *flow = &table->flow[reference / 2];
 		enum flow_direction direction = reference % 2;
-		struct flow_tuple key = direction == FLOW_FORWARD ? flow->forward : flow_reply_tuple(flow);
+		struct flow_tuple key = tuple_of(flow, direction);
 
 		if (!same_tuple(&key, tuple))
 			continue;

@@ -24,8 +24,8 @@
 #include "appliance/path/wheel.h"
 
 enum {
-	FLOW_CAPACITY_MAX = 1 << 24,  /* the index refers to a flow by 31 bits, wheel links too */
-	FLOW_HALF_OPEN_SHARE = 8,     /* half-open flows hold at most 1/8 of the table, at least 1 */
+	FLOW_CAPACITY_MAX = 1 << 24, /* the index refers to a flow by 31 bits, wheel links too */
+	FLOW_HALF_OPEN_SHARE = 8,    /* half-open flows hold 1/8 of the table, or 1 flow */
 	FLOW_MEMORY_ALIGNMENT = 64,
 };
 
@@ -76,7 +76,7 @@ enum flow_inserted {
 	FLOW_INSERTED,
 	FLOW_TABLE_FULL,
 	FLOW_HALF_OPEN_FULL,
-	FLOW_REPLY_COLLISION, /* another live flow's replies would look the same: try another backend */
+	FLOW_REPLY_COLLISION, /* a live flow's packets would look the same: try another backend */
 };
 
 /* Called with the flow as it was, after it has left the index; must not touch the table. */

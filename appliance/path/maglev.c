@@ -1,8 +1,8 @@
 /* See maglev.h.
  *
  * Filling takes about M ln M looks at the table, however many members there are. The turns are laid
- * out beforehand by a counting sort over the time of each turn, so that extreme weights cost no more
- * than equal ones.
+ * out beforehand by a counting sort over the time of each turn, so that extreme weights cost no
+ * more than equal ones.
  */
 #include "appliance/path/maglev.h"
 
@@ -118,8 +118,8 @@ static uint32_t share_of(const struct maglev_member *member, uint64_t sum, uint3
 	return (uint32_t)(share / sum);
 }
 
-/* Hamilton's method: every member gets the floor of its share, and what is left over goes one by one
- * to the largest remainders, of equal ones to the first in order. */
+/* Hamilton's method: every member gets the floor of its share, and what is left over goes one by
+ * one to the largest remainders, of equal ones to the first in order. */
 static void set_quotas(const struct scratch *scratch, const struct maglev_member *member,
 		       uint32_t count, uint64_t sum)
 {
@@ -240,9 +240,9 @@ static bool goes_before(const struct maglev_member *a, const struct maglev_membe
 	return member_key(a) < member_key(b);
 }
 
-/* Quotas are right where every slot is counted for a member, every member holds its floor or one more,
- * and nobody who was given one more goes behind somebody who was not. A member without weight, which
- * goes behind all, holds nothing then. */
+/* Quotas are right where every slot is counted for a member, every member holds its floor or one
+ * more, and nobody who was given one more goes behind somebody who was not. A member without
+ * weight, which goes behind all, holds nothing then. */
 bool maglev_certify(const uint16_t table[static MAGLEV_SIZE], const struct maglev_member *member,
 		    uint32_t count, void *scratch)
 {

@@ -540,10 +540,10 @@ static void the_largest_table_has_a_size(void **state)
 
 /* Random use. The model is an array of flows at the places that the table gave them. */
 struct model_flow {
-	bool live;
 	struct flow_birth birth;
-	uint8_t seen;
 	uint64_t last_ns;
+	uint8_t seen;
+	bool live;
 };
 
 static struct model_flow model[CAPACITY_MAX];
@@ -572,15 +572,19 @@ static bool same(const struct flow_tuple *a, const struct flow_tuple *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-static struct model_flow *model_find(const struct flow_tuple *tuple, enum flow_direction *ret_direction)
+static struct model_flow *model_find(const struct flow_tuple *tuple,
+				     enum flow_direction *ret_direction)
 {
 	for (uint32_t i = 0; i < table.capacity; i++) {
 		struct flow_tuple reply = reply_of(&model[i].birth);
 
 		if (!model[i].live || now_ns >= model_end_ns(&model[i]))
 			continue;
-		*ret_direction = same(&model[i].birth.forward, tuple) ? FLOW_FORWARD : FLOW_REPLY;
-		if (*ret_direction == FLOW_FORWARD || (model[i].birth.sees_replies && same(&reply, tuple)))
+		*ret_direction = FLOW_FORWARD;
+		if (same(&model[i].birth.forward, tuple))
+			return &model[i];
+		*ret_direction = FLOW_REPLY;
+		if (model[i].birth.sees_replies && same(&reply, tuple))
 			return &model[i];
 	}
 	return NULL;

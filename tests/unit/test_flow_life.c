@@ -13,68 +13,66 @@
 #include "appliance/path/flow_life.h"
 #include "appliance/path/wire.h"
 
-enum {
-	TCP = PROTOCOL_NUMBER_TCP,
-	UDP = PROTOCOL_NUMBER_UDP,
-};
-
 #define SECOND_NS UINT64_C(1000000000)
+
+/* By NAT, replies cross the appliance; by DSR, they do not. */
+enum kind { NAT_TCP, NAT_UDP, DSR_TCP, DSR_UDP };
+
+enum { OPEN, HALF_OPEN };
 
 struct life {
 	const char *what;
-	uint8_t protocol;
-	bool sees_replies;
 	const char *packets;
+	enum kind kind;
 	enum flow_state state;
-	bool half_open;
+	unsigned half_open;
 	enum flow_close_reason end;
 };
 
 static const struct life lives[] = {
-	{"lone SYN", TCP, true, "S", FLOW_TCP_SYN, true, FLOW_CLOSE_IDLE},
-	{"SYN again", TCP, true, "S S", FLOW_TCP_SYN, true, FLOW_CLOSE_IDLE},
-	{"SYN and SYN-ACK", TCP, true, "S <SA", FLOW_TCP_SYN, true, FLOW_CLOSE_IDLE},
-	{"handshake", TCP, true, "S <SA A", FLOW_TCP_ESTABLISHED, false, FLOW_CLOSE_IDLE},
-	{"SYN again after the answer", TCP, true, "S <SA S", FLOW_TCP_SYN, true, FLOW_CLOSE_IDLE},
-	{"client's SYN-ACK is no ACK", TCP, true, "S <SA SA", FLOW_TCP_SYN, true, FLOW_CLOSE_IDLE},
-	{"data without ACK is no ACK", TCP, true, "S <SA P", FLOW_TCP_SYN, true, FLOW_CLOSE_IDLE},
-	{"ACK before the answer", TCP, true, "S A A A", FLOW_TCP_SYN, true, FLOW_CLOSE_IDLE},
-	{"backend alone", TCP, true, "S <SA <A <A", FLOW_TCP_SYN, true, FLOW_CLOSE_IDLE},
-	{"lone ACK", TCP, true, "A", FLOW_TCP_SYN, true, FLOW_CLOSE_IDLE},
-	{"flood of one ACK", TCP, true, "A A A", FLOW_TCP_SYN, true, FLOW_CLOSE_IDLE},
-	{"taken up in mid-stream", TCP, true, "A <A A", FLOW_TCP_ESTABLISHED, false, FLOW_CLOSE_IDLE},
+	{"lone SYN", "S", NAT_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_IDLE},
+	{"SYN again", "S S", NAT_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_IDLE},
+	{"SYN and SYN-ACK", "S <SA", NAT_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_IDLE},
+	{"handshake", "S <SA A", NAT_TCP, FLOW_TCP_ESTABLISHED, OPEN, FLOW_CLOSE_IDLE},
+	{"SYN after the answer", "S <SA S", NAT_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_IDLE},
+	{"SYN-ACK is no ACK", "S <SA SA", NAT_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_IDLE},
+	{"data is no ACK", "S <SA P", NAT_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_IDLE},
+	{"ACK before the answer", "S A A A", NAT_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_IDLE},
+	{"backend goes on alone", "S <SA <A <A", NAT_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_IDLE},
+	{"lone ACK", "A", NAT_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_IDLE},
+	{"flood of one ACK", "A A A", NAT_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_IDLE},
+	{"taken up in mid-stream", "A <A A", NAT_TCP, FLOW_TCP_ESTABLISHED, OPEN, FLOW_CLOSE_IDLE},
 
-	{"client's FIN", TCP, true, "S <SA A FA", FLOW_TCP_FIN, false, FLOW_CLOSE_CLOSED},
-	{"backend's FIN", TCP, true, "S <SA A <FA", FLOW_TCP_FIN, false, FLOW_CLOSE_CLOSED},
-	{"data after one FIN", TCP, true, "S <SA A FA <A <A A", FLOW_TCP_FIN, false, FLOW_CLOSE_CLOSED},
-	{"FIN again is one FIN", TCP, true, "S <SA A FA FA", FLOW_TCP_FIN, false, FLOW_CLOSE_CLOSED},
-	{"both FINs", TCP, true, "S <SA A FA <FA", FLOW_TCP_CLOSED, false, FLOW_CLOSE_CLOSED},
-	{"both FINs, backend first", TCP, true, "S <SA A <FA FA A", FLOW_TCP_CLOSED, false,
-	 FLOW_CLOSE_CLOSED},
-	{"FIN with the handshake's ACK", TCP, true, "S <SA FA", FLOW_TCP_FIN, false, FLOW_CLOSE_CLOSED},
-	{"FIN before any answer", TCP, true, "S FA", FLOW_TCP_SYN, true, FLOW_CLOSE_CLOSED},
-	{"end taken up in mid-stream", TCP, true, "FA <FA A", FLOW_TCP_CLOSED, false, FLOW_CLOSE_CLOSED},
+	{"client's FIN", "S <SA A FA", NAT_TCP, FLOW_TCP_FIN, OPEN, FLOW_CLOSE_CLOSED},
+	{"backend's FIN", "S <SA A <FA", NAT_TCP, FLOW_TCP_FIN, OPEN, FLOW_CLOSE_CLOSED},
+	{"data after a FIN", "S <SA A FA <A A", NAT_TCP, FLOW_TCP_FIN, OPEN, FLOW_CLOSE_CLOSED},
+	{"FIN again is one FIN", "S <SA A FA FA", NAT_TCP, FLOW_TCP_FIN, OPEN, FLOW_CLOSE_CLOSED},
+	{"both FINs", "S <SA A FA <FA", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_CLOSED},
+	{"backend's first", "S <SA A <FA FA", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_CLOSED},
+	{"FIN with the ACK", "S <SA FA", NAT_TCP, FLOW_TCP_FIN, OPEN, FLOW_CLOSE_CLOSED},
+	{"FIN before any answer", "S FA", NAT_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_CLOSED},
+	{"taken up at the end", "FA <FA A", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_CLOSED},
 
-	{"client's RST", TCP, true, "S <SA A R", FLOW_TCP_CLOSED, false, FLOW_CLOSE_RESET},
-	{"backend's RST", TCP, true, "S <SA A <RA", FLOW_TCP_CLOSED, false, FLOW_CLOSE_RESET},
-	{"refused", TCP, true, "S <RA", FLOW_TCP_CLOSED, true, FLOW_CLOSE_RESET},
-	{"SYN and RST", TCP, true, "S R", FLOW_TCP_CLOSED, true, FLOW_CLOSE_RESET},
-	{"lone RST", TCP, true, "R", FLOW_TCP_CLOSED, true, FLOW_CLOSE_RESET},
-	{"RST after a FIN", TCP, true, "S <SA A FA <R", FLOW_TCP_CLOSED, false, FLOW_CLOSE_RESET},
-	{"no life after a RST", TCP, true, "S <SA A R A <A", FLOW_TCP_CLOSED, false, FLOW_CLOSE_RESET},
+	{"client's RST", "S <SA A R", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_RESET},
+	{"backend's RST", "S <SA A <RA", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_RESET},
+	{"refused", "S <RA", NAT_TCP, FLOW_TCP_CLOSED, HALF_OPEN, FLOW_CLOSE_RESET},
+	{"SYN and RST", "S R", NAT_TCP, FLOW_TCP_CLOSED, HALF_OPEN, FLOW_CLOSE_RESET},
+	{"lone RST", "R", NAT_TCP, FLOW_TCP_CLOSED, HALF_OPEN, FLOW_CLOSE_RESET},
+	{"RST after a FIN", "S <SA A FA <R", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_RESET},
+	{"no life after a RST", "S <SA A R A <A", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_RESET},
 
-	{"replies unseen: SYN", TCP, false, "S", FLOW_TCP_SYN, true, FLOW_CLOSE_IDLE},
-	{"replies unseen: SYN, ACK", TCP, false, "S A", FLOW_TCP_ESTABLISHED, false, FLOW_CLOSE_IDLE},
-	{"replies unseen: lone ACK", TCP, false, "A", FLOW_TCP_SYN, true, FLOW_CLOSE_IDLE},
-	{"replies unseen: second ACK", TCP, false, "A A", FLOW_TCP_ESTABLISHED, false, FLOW_CLOSE_IDLE},
-	{"replies unseen: FIN", TCP, false, "S A FA", FLOW_TCP_FIN, false, FLOW_CLOSE_CLOSED},
-	{"replies unseen: FIN at once", TCP, false, "S FA", FLOW_TCP_FIN, false, FLOW_CLOSE_CLOSED},
-	{"replies unseen: RST", TCP, false, "S A R", FLOW_TCP_CLOSED, false, FLOW_CLOSE_RESET},
+	{"SYN", "S", DSR_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_IDLE},
+	{"SYN, ACK", "S A", DSR_TCP, FLOW_TCP_ESTABLISHED, OPEN, FLOW_CLOSE_IDLE},
+	{"lone ACK", "A", DSR_TCP, FLOW_TCP_SYN, HALF_OPEN, FLOW_CLOSE_IDLE},
+	{"second ACK", "A A", DSR_TCP, FLOW_TCP_ESTABLISHED, OPEN, FLOW_CLOSE_IDLE},
+	{"FIN", "S A FA", DSR_TCP, FLOW_TCP_FIN, OPEN, FLOW_CLOSE_CLOSED},
+	{"FIN at once", "S FA", DSR_TCP, FLOW_TCP_FIN, OPEN, FLOW_CLOSE_CLOSED},
+	{"RST", "S A R", DSR_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_RESET},
 
-	{"UDP, client alone", UDP, true, "P P P", FLOW_UDP_ONE_WAY, false, FLOW_CLOSE_IDLE},
-	{"UDP, answered", UDP, true, "P <P", FLOW_UDP_TWO_WAY, false, FLOW_CLOSE_IDLE},
-	{"UDP, client goes on", UDP, true, "P <P P P", FLOW_UDP_TWO_WAY, false, FLOW_CLOSE_IDLE},
-	{"UDP, replies unseen", UDP, false, "P P", FLOW_UDP_ONE_WAY, false, FLOW_CLOSE_IDLE},
+	{"client alone", "P P P", NAT_UDP, FLOW_UDP_ONE_WAY, OPEN, FLOW_CLOSE_IDLE},
+	{"answered", "P <P", NAT_UDP, FLOW_UDP_TWO_WAY, OPEN, FLOW_CLOSE_IDLE},
+	{"client goes on", "P <P P P", NAT_UDP, FLOW_UDP_TWO_WAY, OPEN, FLOW_CLOSE_IDLE},
+	{"client alone", "P P", DSR_UDP, FLOW_UDP_ONE_WAY, OPEN, FLOW_CLOSE_IDLE},
 };
 
 /* The flags of the packet at *text, which is moved behind it. */
@@ -116,13 +114,16 @@ static void state_follows_from_what_was_seen(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(lives) / sizeof(*lives); i++) {
 		const struct life *life = &lives[i];
-		uint8_t seen = see_all(life->packets, life->sees_replies);
+		bool tcp = life->kind == NAT_TCP || life->kind == DSR_TCP;
+		bool sees_replies = life->kind == NAT_TCP || life->kind == NAT_UDP;
+		uint8_t protocol = tcp ? PROTOCOL_NUMBER_TCP : PROTOCOL_NUMBER_UDP;
+		uint8_t seen = see_all(life->packets, sees_replies);
 
-		if (flow_life_state(life->protocol, seen) != life->state)
+		if (flow_life_state(protocol, seen) != life->state)
 			fail_msg("%s (%s): state %s, not %s", life->what, life->packets,
-				 flow_state_text(flow_life_state(life->protocol, seen)),
+				 flow_state_text(flow_life_state(protocol, seen)),
 				 flow_state_text(life->state));
-		if (flow_life_half_open(life->protocol, seen) != life->half_open)
+		if (flow_life_half_open(protocol, seen) != (life->half_open == HALF_OPEN))
 			fail_msg("%s (%s): half-open or not", life->what, life->packets);
 		if (flow_life_end(seen) != life->end)
 			fail_msg("%s (%s): ends as %s, not %s", life->what, life->packets,
