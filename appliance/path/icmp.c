@@ -11,11 +11,6 @@ enum {
 	QUOTE_SIZE_MAX = ERROR_SIZE_MAX - IPV4_SIZE_MIN - ICMP_SIZE,
 };
 
-static bool is_group_mac(const struct mac_address *mac)
-{
-	return mac->byte[0] & 1;
-}
-
 /* True where a service of the VIP has a usable backend, as of the last table. */
 static bool vip_is_available(const struct snapshot *snapshot, be32 vip)
 {
@@ -66,8 +61,7 @@ enum verdict icmp_echo(struct path *path, struct packet *packet)
 	const struct snapshot *snapshot = path->snapshot;
 	struct frame *frame = packet->frame;
 
-	if (packet->fragment != FRAGMENT_NONE || is_group_mac(&packet->ethernet->destination) ||
-	    is_group_mac(&packet->ethernet->source))
+	if (packet->fragment != FRAGMENT_NONE || packet->ethernet->source.byte[0] & 1)
 		return DROP_icmp_ignored;
 	if (!checksum_verify(packet))
 		return DROP_icmp_malformed;
@@ -86,13 +80,12 @@ enum verdict icmp_echo(struct path *path, struct packet *packet)
 	return VERDICT_CONSUMED;
 }
 
-/* RFC 1122 section 3.2.2, RFC 1812 section 4.3.2.7. That the source is a host the parser has seen to. */
+/* RFC 1122 section 3.2.2, RFC 1812 section 4.3.2.7. */
 static bool may_be_told(const struct packet *packet)
 {
-	if (packet->fragment == FRAGMENT_LATER || is_group_mac(&packet->ethernet->destination) ||
-	    from_be32(packet->destination) >> 28 >= 0xe)
-		return false;
-	return packet->protocol != PROTOCOL_NUMBER_ICMP || !icmp_is_error(packet_icmp(packet)->type);
+	return packet->fragment != FRAGMENT_LATER &&
+	       (packet->protocol != PROTOCOL_NUMBER_ICMP ||
+		!icmp_is_error(packet_icmp(packet)->type));
 }
 
 static enum limit_kind limit_of(uint8_t type, uint8_t code)

@@ -2,7 +2,8 @@
  * about translated flows carried through the translation.
  *
  * Everything made here is limited in its rate, a kind at a time, and never answers an ICMP error, a
- * broadcast or a multicast (RFC 1812 section 4.3.2.7, RFC 1122 section 3.2.2).
+ * broadcast or a multicast (RFC 1812 section 4.3.2.7, RFC 1122 section 3.2.2): what is not from one
+ * host to one host, by address and by MAC, the path has dropped before it asks for an answer.
  */
 #ifndef PATH_ICMP_H
 #define PATH_ICMP_H
@@ -26,8 +27,8 @@ static inline bool icmp_is_error(uint8_t type)
  * request came in, to the MAC that it came from: it needs no route, no neighbor and no room to wait,
  * and comes back the way that is known to work. Options, type of service and id stay the sender's.
  * VERDICT_CONSUMED, or why there is no answer: icmp_malformed, rate_limited, echo_unavailable, or
- * icmp_ignored for fragments, which the appliance never puts together, and for requests to a
- * broadcast MAC. A frame that is dropped is unchanged. */
+ * icmp_ignored for fragments, which the appliance never puts together, and for requests from a MAC
+ * that is no host's. A frame that is dropped is unchanged. */
 enum verdict icmp_echo(struct path *path, struct packet *packet);
 
 /* Tells the sender of a received packet why it went no further: `type`, `code`, and for "fragmentation

@@ -57,6 +57,13 @@ static bool is_error(const struct packet *packet)
 	       icmp_is_error(packet_icmp(packet)->type);
 }
 
+static enum verdict icmp_to_us(struct path *path, struct packet *packet)
+{
+	if (packet_icmp(packet)->type == ICMP_ECHO_REQUEST)
+		return icmp_echo(path, packet);
+	return is_error(packet) ? icmp_translate(path, packet) : DROP_icmp_ignored;
+}
+
 static enum verdict to_vip(struct path *path, struct packet *packet)
 {
 	switch (packet->protocol) {
@@ -64,9 +71,7 @@ static enum verdict to_vip(struct path *path, struct packet *packet)
 	case PROTOCOL_NUMBER_UDP:
 		return serve_client(path, packet);
 	case PROTOCOL_NUMBER_ICMP:
-		if (packet_icmp(packet)->type == ICMP_ECHO_REQUEST)
-			return icmp_echo(path, packet);
-		return is_error(packet) ? icmp_translate(path, packet) : DROP_icmp_ignored;
+		return icmp_to_us(path, packet);
 	default:
 		return DROP_protocol_unsupported;
 	}
@@ -79,8 +84,7 @@ static enum verdict to_appliance(struct path *path, struct packet *packet, bool 
 	if (checks_received(path, packet, &verdict))
 		return verdict;
 	if (packet->protocol == PROTOCOL_NUMBER_ICMP)
-		return packet_icmp(packet)->type == ICMP_ECHO_REQUEST ? icmp_echo(path, packet) :
-								       DROP_icmp_ignored;
+		return icmp_to_us(path, packet);
 	return heard ? VERDICT_CONSUMED : DROP_no_service;
 }
 

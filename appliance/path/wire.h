@@ -1,11 +1,11 @@
 /* Wire formats: structs of bytes in network order, laid over frames. Alignment is 1 everywhere, since
- * a frame starts where a ring put it. */
+ * a frame starts where a ring put it, and they may alias whatever the frame's bytes were declared as. */
 #ifndef PATH_WIRE_H
 #define PATH_WIRE_H
 
 #include "appliance/path/bytes.h"
 
-#define WIRE __attribute__((packed))
+#define WIRE __attribute__((packed, may_alias))
 
 enum {
 	ETHERTYPE_IPV4 = 0x0800,
