@@ -126,11 +126,9 @@ static int refuse_keyword(const struct reading *reading)
 		words[count++] = k->name;
 	}
 	near = suggest(reading->text, words, count);
-	if (near)
-		return refuse(reading, "no %s \"%s\". Did you mean \"%s\"?", reading->attribute->name,
-			      reading->text, near);
-	return refuse(reading, "%s \"%s\" is not one of: %s", reading->attribute->name, reading->text,
-		      list);
+	return refuse(reading, "%s \"%s\" is not one of: %s%s%s%s", reading->attribute->name,
+		      reading->text, list, near ? ". Did you mean \"" : "", near ? near : "",
+		      near ? "\"?" : "");
 }
 
 static int read_keyword(const struct reading *reading, uint32_t *ret_value)
@@ -146,21 +144,27 @@ static int read_keyword(const struct reading *reading, uint32_t *ret_value)
 
 static int read_from(const struct reading *reading, uint32_t *ret_port)
 {
-	char first[16];
+	char first[32];
 	size_t length = strcspn(reading->text, " ");
+	bool numbered = reading->text[length];
 	struct reading word = *reading;
+	uint32_t port;
+	int error;
 
-	if (length >= sizeof(first))
-		return refuse_keyword(reading);
-	memcpy(first, reading->text, length);
-	first[length] = 0;
+	snprintf(first, sizeof(first), "%.*s", (int)length, reading->text);
 	word.text = first;
-	if (value_words(reading->attribute, first) == 1)
-		return read_keyword(reading, ret_port);
-	if (!reading->text[length])
-		return refuse(reading, "%s %s needs a number", reading->attribute->name, first);
+	error = read_keyword(&word, &port);
+	if (error)
+		return error;
+	if (numbered != (value_words(reading->attribute, first) == 2))
+		return refuse(reading, "%s %s %s a number", reading->attribute->name, first,
+			      numbered ? "is not followed by" : "needs");
 	word.text = reading->text + length + 1;
-	return read_number(&word, ret_port);
+	if (numbered)
+		error = read_number(&word, &port);
+	if (!error)
+		*ret_port = port;
+	return error;
 }
 
 /* Addresses that no host has are refused here, once for all that names a host. */

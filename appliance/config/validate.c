@@ -84,7 +84,9 @@ static int order_services(const void *one, const void *other)
 	const struct config_service *a = *(const struct config_service *const *)one;
 	const struct config_service *b = *(const struct config_service *const *)other;
 
-	return value_order(VALUE_VIP, &a->address, &b->address);
+	int order = value_order(VALUE_VIP, &a->address, &b->address);
+
+	return order ? order : natural_order(a->name, b->name);
 }
 
 static void collect_networks(struct validation *validation)

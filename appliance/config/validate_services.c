@@ -89,7 +89,7 @@ static bool same_protocol(uint8_t a, uint8_t b)
 /* Services come sorted by address, port, protocol: tcp, udp, any. */
 static int validate_overlap(struct validation *validation)
 {
-	char vip[32];
+	char one[32], another[32];
 
 	for (unsigned i = 1; i < validation->services; i++) {
 		const struct config_service *service = validation->service[i];
@@ -102,9 +102,10 @@ static int validate_overlap(struct validation *validation)
 				break;
 			if (!same_protocol(service->address.protocol, other->address.protocol))
 				continue;
-			format_vip(service->address, vip, sizeof(vip));
-			return validation_refuse(validation, "service \"%s\": %s is already served by \"%s\"",
-						 service->name, vip, other->name);
+			format_vip(other->address, one, sizeof(one));
+			format_vip(service->address, another, sizeof(another));
+			return validation_refuse(validation, "services \"%s\" and \"%s\" overlap: %s and %s",
+						 other->name, service->name, one, another);
 		}
 	}
 	return 0;

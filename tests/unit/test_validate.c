@@ -1,0 +1,236 @@
+/* Rules that span objects: each with a configuration that breaks it and nothing else. */
+#include "tests/unit/model.h"
+
+enum { LINES_MAX = 6 };
+
+/* What every case begins with; it breaks nothing and warns of nothing. */
+static const char *const base[] = {
+	"add interface ext role frontend address 203.0.113.1/24",
+	"add interface int role backend address 10.0.0.1/24",
+	"add route 0.0.0.0/0 via 203.0.113.254",
+	"add pool web",
+	"add backend web 10.0.0.11:80",
+	"add service www 198.51.100.10:80/tcp pool web",
+};
+
+struct outcome {
+	int result;
+	char error[512];
+	unsigned warnings;
+	char warning[4][512];
+};
+
+static void hear(void *context, const char *text)
+{
+	struct outcome *outcome = context;
+
+	assert_true(outcome->warnings < 4);
+	strcpy(outcome->warning[outcome->warnings++], text);
+}
+
+static struct outcome validate(const char *const lines[LINES_MAX])
+{
+	struct config *config = config_new();
+	struct outcome outcome = {0};
+
+	for (size_t i = 0; i < sizeof(base) / sizeof(base[0]); i++)
+		model_do(config, base[i]);
+	for (unsigned i = 0; i < LINES_MAX && lines[i]; i++)
+		model_do(config, lines[i]);
+	outcome.result = config_validate(config, hear, &outcome, outcome.error, sizeof(outcome.error));
+	config_free(config);
+	return outcome;
+}
+
+static void a_whole_configuration_is_accepted_in_silence(void **state)
+{
+	struct outcome outcome = validate((const char *const[LINES_MAX]){NULL});
+
+	(void)state;
+	assert_int_equal(outcome.result, 0);
+	assert_int_equal(outcome.warnings, 0);
+}
+
+static void a_broken_rule_is_told_with_the_objects_that_break_it(void **state)
+{
+	static const struct { const char *lines[LINES_MAX], *sentence; } rows[] = {
+		{{"add service b 198.51.100.10:80/tcp pool web"},
+		 "services \"b\" and \"www\" overlap: 198.51.100.10:80/tcp and 198.51.100.10:80/tcp"},
+		{{"add service b 198.51.100.10:80/any pool web"},
+		 "services \"www\" and \"b\" overlap: 198.51.100.10:80/tcp and 198.51.100.10:80/any"},
+		{{"add service b 198.51.100.10:80/udp pool web", "add service c 198.51.100.10:80/any pool web"},
+		 "services \"b\" and \"c\" overlap: 198.51.100.10:80/udp and 198.51.100.10:80/any"},
+		{{"add interface x role backend address 10.0.0.1/24"},
+		 "10.0.0.1/24 of interface \"x\" and 10.0.0.1/24 of interface \"int\" are in overlapping networks"},
+		{{"add interface x role backend address 10.0.0.129/25"},
+		 "10.0.0.129/25 of interface \"x\" and 10.0.0.1/24 of interface \"int\" are in overlapping networks"},
+		{{"add interface x role backend address 10.9.9.9/8"},
+		 "10.0.0.1/24 of interface \"int\" and 10.9.9.9/8 of interface \"x\" are in overlapping networks"},
+		{{"set interface int address 10.0.0.1/8 address 10.1.0.1/16",
+		  "add interface x role backend address 10.2.0.1/16"},
+		 "10.2.0.1/16 of interface \"x\" and 10.0.0.1/8 of interface \"int\" are in overlapping networks"},
+		{{"add interface x role frontend"},
+		 "interface \"x\" needs an address: with several frontends replies find their way by it"},
+		{{"add service b 10.0.0.1:80/tcp pool web"},
+		 "service \"b\": VIP 10.0.0.1 is the address of interface \"int\""},
+		{{"add backend web 10.0.0.1:80"},
+		 "backend \"web/10.0.0.1:80\" has the address of interface \"int\""},
+		{{"add backend web 198.51.100.10:8080"},
+		 "backend \"web/198.51.100.10:8080\" has the address of service \"www\""},
+		{{"add route 192.168.0.0/16 via 10.0.1.1"},
+		 "route \"192.168.0.0/16\": gateway 10.0.1.1 is in no network of an interface"},
+		{{"add route 192.168.0.0/16 via 10.0.0.1"},
+		 "route \"192.168.0.0/16\": gateway 10.0.0.1 is an address of the appliance itself"},
+		{{"add route 192.168.0.0/16 via 198.51.100.10"},
+		 "route \"192.168.0.0/16\": gateway 198.51.100.10 is an address of the appliance itself"},
+		{{"add neighbor 203.0.113.7 mac 02:00:00:00:00:07 interface int"},
+		 "neighbor \"203.0.113.7\" is in no network of interface \"int\""},
+		{{"add neighbor 192.168.0.7 mac 02:00:00:00:00:07 interface int"},
+		 "neighbor \"192.168.0.7\" is in no network of interface \"int\""},
+		{{"add neighbor 10.0.0.1 mac 02:00:00:00:00:07 interface int"},
+		 "neighbor \"10.0.0.1\" is an address of the appliance itself"},
+		{{"add check c tcp", "set pool web check c", "add backend web 10.0.0.12:0"},
+		 "backend \"web/10.0.0.12:0\" has no port of its own, so check \"c\" of its pool needs one"},
+		{{"add check c udp", "set pool web check c", "add backend web 10.0.0.12:0"},
+		 "backend \"web/10.0.0.12:0\" has no port of its own, so check \"c\" of its pool needs one"},
+		{{"add check c tcp interval 1 timeout 1500ms"},
+		 "check \"c\": timeout 1500ms is longer than interval 1"},
+		{{"add check c heartbeat port 80"}, "check \"c\": port means nothing to a check of type heartbeat"},
+		{{"add check c heartbeat interval 1"},
+		 "check \"c\": interval means nothing to a check of type heartbeat"},
+		{{"add check c heartbeat rise 1"}, "check \"c\": rise means nothing to a check of type heartbeat"},
+		{{"add check c heartbeat fall 1"}, "check \"c\": fall means nothing to a check of type heartbeat"},
+		{{"add check c tcp from port 694"}, "check \"c\": from means nothing to a check of type tcp"},
+		{{"add check c tcp payload x"}, "check \"c\": payload means nothing to a check of type tcp"},
+		{{"add check c icmp expect x"}, "check \"c\": expect means nothing to a check of type icmp"},
+		{{"add check c arp port 80"}, "check \"c\": port means nothing to a check of type arp"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct outcome outcome = validate(rows[i].lines);
+
+		assert_string_equal(outcome.error, rows[i].sentence);
+		assert_int_equal(outcome.result, -EINVAL);
+	}
+}
+
+static void what_only_looks_like_a_broken_rule_is_accepted(void **state)
+{
+	static const char *const rows[][LINES_MAX] = {
+		{"add service b 198.51.100.10:80/udp pool web"},
+		{"add service b 198.51.100.10:81/tcp pool web"},
+		{"add service b 198.51.100.10:0/any pool web"},
+		{"add service b 198.51.100.11:80/any pool web"},
+		{"set interface int address 10.0.0.1/24 address 10.0.0.2/24 address 10.0.0.200/32"},
+		{"add interface x role backend address 10.0.1.1/24"},
+		{"add interface x role backend", "add interface y role backend"},
+		{"add pool mail", "add backend mail 10.0.0.11:80"},
+		{"add check c tcp port 80", "set pool web check c", "add backend web 10.0.0.12:0"},
+		{"add check c icmp", "set pool web check c", "add backend web 10.0.0.12:0"},
+		{"add check c tcp interval 500ms"},
+		{"add check c heartbeat timeout 10"},
+		{"add check c udp port 53 payload x expect y"},
+		{"add neighbor 10.0.0.7 mac 02:00:00:00:00:07 interface int"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct outcome outcome = validate(rows[i]);
+
+		assert_string_equal(outcome.error, "");
+		assert_int_equal(outcome.result, 0);
+		assert_int_equal(outcome.warnings, 0);
+	}
+}
+
+static void what_is_hardly_meant_is_warned_of(void **state)
+{
+	static const struct { const char *lines[LINES_MAX], *sentence; } rows[] = {
+		{{"del route 0.0.0.0/0", "add backend web 192.168.0.1:80"},
+		 "no network of an interface and no route reaches backend \"web/192.168.0.1:80\""},
+		{{"set interface ext role backend"},
+		 "no interface has the role frontend: services have no clients"},
+		{{"set interface int role frontend"},
+		 "no interface has the role backend: services have no servers"},
+		{{"add service b 10.0.0.10:80/tcp pool web"},
+		 "the VIP is in a network of backends, which answer clients there past the appliance: "
+		 "service \"b\""},
+		{{"set backend web 10.0.0.11:80 weight 0"}, "all weights are 0 in pool \"web\""},
+		{{"del backend web 10.0.0.11:80"}, "no backends in pool \"web\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct outcome outcome = validate(rows[i].lines);
+
+		assert_int_equal(outcome.result, 0);
+		assert_int_equal(outcome.warnings, 1);
+		assert_string_equal(outcome.warning[0], rows[i].sentence);
+	}
+}
+
+static void a_route_of_any_length_reaches_a_backend(void **state)
+{
+	static const char *const prefixes[] = {"192.168.0.1/32", "192.168.0.0/31", "192.168.0.0/16",
+					       "128.0.0.0/1"};
+	char line[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		struct outcome outcome;
+
+		snprintf(line, sizeof(line), "add route %s via 10.0.0.254", prefixes[i]);
+		outcome = validate((const char *const[LINES_MAX]){
+			"del route 0.0.0.0/0", "add backend web 192.168.0.1:80", line});
+		assert_int_equal(outcome.result, 0);
+		assert_int_equal(outcome.warnings, 0);
+	}
+}
+
+static void one_warning_is_for_all_objects_that_it_is_true_of(void **state)
+{
+	struct outcome outcome = validate((const char *const[LINES_MAX]){
+		"del route 0.0.0.0/0", "add backend web 192.168.0.1:80", "add backend web 192.168.0.2:80",
+		"add backend web 192.168.0.3:80", "add backend web 192.168.0.4:80"});
+
+	(void)state;
+	assert_int_equal(outcome.warnings, 1);
+	assert_string_equal(outcome.warning[0], "no network of an interface and no route reaches "
+			    "backend \"web/192.168.0.1:80\", backend \"web/192.168.0.2:80\", "
+			    "backend \"web/192.168.0.3:80\" and 1 more");
+}
+
+static void a_check_without_a_timeout_has_one_by_its_type(void **state)
+{
+	static const struct { const char *line; uint64_t timeout_ms; } rows[] = {
+		{"add check c tcp", 1000}, {"add check c tcp interval 200ms", 200},
+		{"add check c tcp timeout 700ms", 700}, {"add check c heartbeat", 3000},
+		{"add check c heartbeat timeout 9", 9000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config *config = config_new();
+
+		model_do(config, rows[i].line);
+		assert_int_equal(check_timeout_ns(config_find_name(config, KIND_CHECK, "c")),
+				 rows[i].timeout_ms * 1000000);
+		config_free(config);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_whole_configuration_is_accepted_in_silence),
+		cmocka_unit_test(a_broken_rule_is_told_with_the_objects_that_break_it),
+		cmocka_unit_test(what_only_looks_like_a_broken_rule_is_accepted),
+		cmocka_unit_test(what_is_hardly_meant_is_warned_of),
+		cmocka_unit_test(a_route_of_any_length_reaches_a_backend),
+		cmocka_unit_test(one_warning_is_for_all_objects_that_it_is_true_of),
+		cmocka_unit_test(a_check_without_a_timeout_has_one_by_its_type),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
