@@ -21,6 +21,8 @@ enum {
 
 /* Silence after which the thread sleeps; a wake-up costs about as much. */
 static const uint64_t spin_ns = 50000;
+/* While frames come, the path's timers are looked at this often: their finest tick. */
+static const uint64_t tick_ns = 1000000;
 static const size_t huge_page = 2 << 20;
 
 struct loop {
@@ -30,6 +32,7 @@ struct loop {
 	void *memory;
 	size_t memory_size;
 	int epoll_fd;
+	uint64_t next_tick_ns;
 	_Atomic bool stop;
 	struct loop_stats stats;
 	uint32_t interfaces;    /* highest index with a ring, plus one */
@@ -97,8 +100,10 @@ static bool turn(struct loop *loop, uint64_t now_ns)
 	for (uint32_t i = 0; i < loop->interfaces; i++)
 		if (loop->ring[i])
 			work += take_batch(loop, i, now_ns);
-	if (path_deadline(loop->path) <= now_ns)
+	if (loop->next_tick_ns <= now_ns) {
 		path_tick(loop->path, now_ns);
+		loop->next_tick_ns = now_ns + tick_ns;
+	}
 	if (mailbox_pending(loop->mailbox)) {
 		mailbox_serve(loop->mailbox, loop->path, now_ns);
 		work++;
@@ -121,6 +126,7 @@ static void rest(struct loop *loop, uint64_t now_ns)
 		timeout_ms = wait_ms < 1000 ? (int)wait_ms : 1000;
 	}
 	loop->stats.sleeps++;
+	loop->next_tick_ns = 0;
 	epoll_wait(loop->epoll_fd, events, INTERFACES_MAX + 1, timeout_ms);
 }
 

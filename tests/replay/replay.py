@@ -1,0 +1,121 @@
+"""`lbd replay` for tests: frames in, verdicts and frames out, and the law of conservation after each.
+
+    client 198.51.100.7 (02:..:07) --- ext 198.51.100.1 | int 10.0.0.1 --- 10.0.0.11, .12 (02:..:11, :12)
+"""
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from scapy.all import ARP, ICMP, IP, TCP, UDP, Ether, Raw, rdpcap, wrpcap  # noqa: F401
+
+ROOT = Path(__file__).resolve().parents[2]
+LBD = Path(os.environ.get("LB_BUILD", ROOT / "build")) / "lbd"
+
+EXT, INT = "02:00:00:00:01:01", "02:00:00:00:01:02"
+CLIENT, ROUTER = "198.51.100.7", "198.51.100.254"
+CLIENT_MAC = "02:00:00:00:00:07"
+VIP = "203.0.113.10"
+BACKENDS = {"10.0.0.11": "02:00:00:00:00:11", "10.0.0.12": "02:00:00:00:00:12"}
+BASE = 1_700_000_000.0  # the captures' time of the first frame
+
+NETWORK = f"""
+add interface ext role frontend address 198.51.100.1/24 mac {EXT}
+add interface int role backend address 10.0.0.1/24 mac {INT}
+add neighbor {CLIENT} mac {CLIENT_MAC} interface ext
+add neighbor 10.0.0.11 mac 02:00:00:00:00:11 interface int
+add neighbor 10.0.0.12 mac 02:00:00:00:00:12 interface int
+"""
+WEB = NETWORK + f"""
+add pool web
+add backend web 10.0.0.11:8080
+add backend web 10.0.0.12:8080
+add service web {VIP}:80/tcp pool web
+add service dns {VIP}:53/udp pool web
+"""
+
+
+def to_vip(layer, **ip):
+    """A frame of the client to the VIP; `ip`: fields of the IP header."""
+    return Ether(src=CLIENT_MAC, dst=EXT) / IP(src=CLIENT, dst=VIP, **ip) / layer
+
+
+def from_backend(layer, address="10.0.0.11", **ip):
+    return Ether(src=BACKENDS[address], dst=INT) / IP(src=address, dst=CLIENT, **ip) / layer
+
+
+def syn(port=40000, dport=80):
+    return to_vip(TCP(sport=port, dport=dport, flags="S", seq=1000))
+
+
+class Result:
+    def __init__(self, lines, stats, drops, out):
+        self.frames = lines          # one dict a frame that came in
+        self.stats, self.drops = stats, drops
+        self.out = out               # interface -> list of Scapy packets that left
+        self.check_conservation()
+
+    def check_conservation(self):
+        for row in self.stats["interface"] + [self.stats["total"]]:
+            sum_ = row["forwarded"] + row["consumed"] + row["held"] + row["dropped"]
+            assert row["received"] == sum_, row
+        assert self.stats["total"]["received"] == len(self.frames)
+        assert self.stats["total"]["dropped"] == sum(self.drops.values())
+
+    @property
+    def verdicts(self):
+        return [frame["reason"] or frame["verdict"] for frame in self.frames]
+
+    def left(self, interface):
+        """What left an interface on behalf of others: without the appliance's own ARP."""
+        return [packet for packet in self.out[interface] if ARP not in packet]
+
+
+class Replay:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def command(self, *arguments, check=True):
+        result = subprocess.run([LBD, "replay", *map(str, arguments)], text=True, timeout=50,
+                                capture_output=True)
+        assert not check or result.returncode == 0, result.stderr
+        return result
+
+    def write(self, config, frames):
+        """Arguments for a replay of (interface, frame) or (interface, frame, seconds) in order; without
+        seconds a frame comes a millisecond after the one before."""
+        script = self.folder / "config"
+        script.write_text(config)
+        captures, time = {}, 0.0
+        for interface, packet, *seconds in frames:
+            time = seconds[0] if seconds else time + 0.001
+            if isinstance(packet, bytes):
+                packet = Raw(packet)
+            packet = packet.copy()
+            packet.time = BASE + time
+            captures.setdefault(interface, []).append(packet)
+        arguments = ["--config", script]
+        for interface, packets in captures.items():
+            file = self.folder / f"{interface}.in.pcap"
+            wrpcap(str(file), packets, linktype=1)
+            arguments += ["--in", f"{interface}={file}"]
+        return arguments
+
+    def run(self, config, frames, *more):
+        out = self.folder / "out"
+        out.mkdir(exist_ok=True)
+        result = self.command(*self.write(config, frames), "--out", out, "--json", *more)
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        captures = {file.stem: list(rdpcap(str(file))) for file in out.iterdir()}
+        return Result(lines[:-2], lines[-2]["stats"], lines[-1]["drops"], captures)
+
+
+def checksums_right(packet):
+    """Scapy as the judge: the frame is the same when it computes every checksum anew."""
+    fresh = packet.copy()
+    for layer in (IP, TCP, UDP, ICMP):
+        for instance in range(1, 4):
+            found = fresh.getlayer(layer, instance)
+            if found is not None:
+                del found.chksum
+    return bytes(fresh) == bytes(packet)
