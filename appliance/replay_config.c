@@ -127,11 +127,24 @@ static int backend_flows(void *context, const struct config_backend *backend, ui
 
 /* ---- its session ---- */
 
-static void to_nowhere(void *context, const char *text, size_t size)
+static void to_nowhere(void *context, bool heading, const char *text, size_t size)
 {
 	(void)context;
+	(void)heading;
 	(void)text;
 	(void)size;
+}
+
+static void no_filter(void *context, enum pipe_type type, const char *pattern)
+{
+	(void)context;
+	(void)type;
+	(void)pattern;
+}
+
+static void no_output_end(void *context)
+{
+	(void)context;
 }
 
 static void to_stderr(void *context, const char *text, size_t size)
@@ -190,6 +203,8 @@ static int run_script(struct replay_config *config, const char *file, const char
 	struct session_sink sink = {
 		.context = &run,
 		.output = to_nowhere,
+		.filter = no_filter,
+		.output_end = no_output_end,
 		.error = to_stderr,
 		.needs_file = needs_file,
 		.file = no_file,

@@ -1,7 +1,7 @@
 /* What lb and lbd say to each other over the Unix socket: framed messages.
  *
  * A frame is a size (u32, big-endian, of what follows it), a type (u8) and a payload. Every payload is
- * made of u8, u32, u64 and strings (u32 size, then bytes). Sizes are bounded on both sides: a peer that
+ * made of u8, u32, u64, strings (u32 size, then bytes) and names (a string with its zero). Sizes are bounded on both sides: a peer that
  * breaks a bound is cut off, never believed. No I/O here: lbd's side does not block, lb's does.
  *
  * A conversation: both say HELLO. Then lb sends one RUN, COMPLETE or HELP at a time and reads until
@@ -27,21 +27,24 @@ enum message_type {
 	/* to lbd */
 	MESSAGE_HELLO = 1,    /* u32 protocol version, u8 interactive: wants events */
 	MESSAGE_RUN,          /* struct request, below */
-	MESSAGE_COMPLETE,     /* string: the line up to the cursor */
-	MESSAGE_HELP,         /* string: the line up to the cursor */
+	MESSAGE_COMPLETE,     /* name: the line up to the cursor */
+	MESSAGE_HELP,         /* name: the line up to the cursor */
 	MESSAGE_INTERRUPT,    /* ends what runs; its DONE comes still */
 	/* to lb */
-	MESSAGE_WELCOME = 65, /* u32 protocol version, strings: host, version of lbd; u64 revision */
-	MESSAGE_REFUSED,      /* string: why there is no conversation */
+	MESSAGE_WELCOME = 65, /* u32 protocol version, names: host, version of lbd; u64 revision */
+	MESSAGE_REFUSED,      /* name: why there is no conversation */
 	MESSAGE_OUTPUT,       /* string: to stdout */
+	MESSAGE_HEADING,      /* string: to stdout, past the filters */
+	MESSAGE_FILTER,       /* u8 enum pipe_type, name: pattern; for the output up to OUTPUT_END */
+	MESSAGE_OUTPUT_END,
 	MESSAGE_ERROR,        /* string: to stderr */
-	MESSAGE_NEEDS_FILE,   /* string: its name; DONE follows */
-	MESSAGE_FILE,         /* string: name, string: first part of the content */
-	MESSAGE_FILE_MORE,    /* string: next part */
+	MESSAGE_NEEDS_FILE,   /* name; DONE follows */
+	MESSAGE_FILE,         /* name: a file to be written; its content follows */
+	MESSAGE_FILE_MORE,    /* string: next part of the content */
 	MESSAGE_FILE_END,     /* the file is complete: put it in place */
-	MESSAGE_CANDIDATE,    /* string: a word that may stand at the cursor, string: its help */
-	MESSAGE_CONSOLE,      /* string: what lb itself does: "quit", "history", "no-more", "length N" */
-	MESSAGE_EVENT,        /* string: a sentence */
+	MESSAGE_CANDIDATE,    /* name: a word that may stand at the cursor */
+	MESSAGE_CONSOLE,      /* name: what lb itself does: "quit", "history", "length N", "files" */
+	MESSAGE_EVENT,        /* name: a sentence */
 	MESSAGE_DONE,         /* u8 enum exit_status */
 };
 
@@ -54,6 +57,9 @@ enum exit_status {
 	STATUS_TIMED_OUT = 4,    /* wait */
 	STATUS_WOULD_CHANGE = 5, /* --check */
 };
+
+/* What may stand behind `|`. JSON is lbd's work, the others are lb's. */
+enum pipe_type { PIPE_MATCH, PIPE_EXCEPT, PIPE_COUNT, PIPE_JSON, PIPE_NO_MORE };
 
 enum request_flags {
 	REQUEST_SCRIPT = 1,       /* the text is a script: one transaction, errors with their place */

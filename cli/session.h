@@ -25,7 +25,12 @@ struct session;
 /* Where a session's words go; every member must be set. Texts are not terminated. */
 struct session_sink {
 	void *context;
-	void (*output)(void *context, const char *text, size_t size);
+	/* To stdout. A heading is shown whatever the filters say. */
+	void (*output)(void *context, bool heading, const char *text, size_t size);
+	/* What is said from here to output_end passes this filter, behind those before it. Regular
+	 * expressions are the typist's own to run: a costly one stops no appliance. */
+	void (*filter)(void *context, enum pipe_type type, const char *pattern);
+	void (*output_end)(void *context);
 	void (*error)(void *context, const char *text, size_t size);
 	/* The request needs the content of this file and has been dropped: send it again with the file
 	 * attached. `done` follows. */
@@ -53,11 +58,11 @@ void session_poll(struct session *session, uint64_t now_ns);
 /* Ends what waits; what has been committed stays. `done` is called. */
 void session_interrupt(struct session *session);
 
-/* One call for each word that may stand at the end of `line`, where the cursor is. Words that hold a
- * value and have no list of live names come as a placeholder in capitals, only in help. */
-typedef void session_candidate(void *context, const char *word, const char *help);
-void session_complete(struct session *session, const char *line, session_candidate *visit, void *context);
-/* What `?` prints there: a line for each. */
+/* One call for each word that may stand at the end of `line`, where the cursor is. True where a file
+ * of the operator's may: the console knows which there are. */
+typedef void session_candidate(void *context, const char *word);
+bool session_complete(struct session *session, const char *line, session_candidate *visit, void *context);
+/* What `?` prints there: a line for each, values and their meaning included. */
 void session_help(struct session *session, const char *line);
 
 #endif

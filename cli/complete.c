@@ -1,0 +1,274 @@
+/* What may come next, at the keyboard: Tab, `?` and `help`, from the same tables as matching. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/engine.h"
+#include "cli/report_rows.h"
+
+enum { NAMES_SHOWN = 32 };
+
+/* A line up to the cursor: what is behind it, and the word that is being typed. */
+struct cursor {
+	struct words words;
+	struct position position;
+	const char *typed;        /* "" where a new word begins */
+	const char *before;       /* first word of a value of two, else "" */
+	struct next next[NEXT_MAX];
+	unsigned count;
+};
+
+typedef void live_value(void *context, const char *text);
+
+static int cursor_place(struct cursor *cursor, const char *line, struct fault *ret_fault)
+{
+	int error = words_cut(line, strlen(line), true, &cursor->words, ret_fault);
+	unsigned behind = cursor->words.count - (cursor->words.open ? 1 : 0);
+
+	if (!error)
+		error = command_position(&cursor->words, 0, behind, true, &cursor->position, ret_fault);
+	if (error)
+		return error;
+	cursor->typed = cursor->words.open ? cursor->words.word[behind].text : "";
+	cursor->before = behind ? cursor->words.word[behind - 1].text : "";
+	cursor->count = position_next(&cursor->position, cursor->next);
+	return 0;
+}
+
+/* The text of an attribute, for every object whose earlier ids are those typed before. */
+static void live_ids(const struct session *session, const struct cursor *cursor, enum kind kind,
+		     unsigned index, live_value *visit, void *context)
+{
+	const struct config *config = session->appliance->running(session->appliance->context);
+	const struct attribute *attribute = schema_of(kind)->attribute;
+	char text[TEXT_SIZE], last[TEXT_SIZE] = "";
+
+	for (unsigned i = 0; i < config_count(config, kind); i++) {
+		const char *object = config_at(config, kind, i);
+
+		if (index) {
+			value_format(&attribute[0], object + attribute[0].offset, 0, text, sizeof(text));
+			if (strcmp(text, cursor->before) != 0)
+				continue;
+		}
+		value_format(&attribute[index], object + attribute[index].offset, 0, text, sizeof(text));
+		if (strcmp(text, last) != 0)
+			visit(context, text);
+		memcpy(last, text, sizeof(last));
+	}
+}
+
+static void live_revisions(const struct session *session, live_value *visit, void *context)
+{
+	const struct appliance *appliance = session->appliance;
+	const struct filter filter = {0};
+	struct report *report = NULL;
+	char error[FAULT_TEXT_SIZE], text[24];
+
+	if (appliance->report(appliance->context, TOPIC_REVISIONS, &filter, &report, error,
+			      sizeof(error)) < 0)
+		return;
+	for (size_t row = 0; report->sections && row < report->section[0].rows; row++) {
+		snprintf(text, sizeof(text), "%llu",
+			 (unsigned long long)section_cell(&report->section[0], row, 0)->number);
+		visit(context, text);
+	}
+	report_free(report);
+}
+
+/* The values that there are for what is awaited: keywords, or names of live objects. */
+static void live_values(const struct session *session, const struct cursor *cursor, const struct next *next,
+			live_value *visit, void *context)
+{
+	const struct parameter *parameter = &next->parameter;
+	const struct attribute *attribute = parameter->attribute;
+	enum kind kind = cursor->position.syntax.kind;
+	bool makes = cursor->position.syntax.id == COMMAND_ADD;
+
+	if (cursor->position.piped || next->second)
+		return;
+	if (attribute->keywords)
+		for (const struct keyword *k = attribute->keywords; k->name; k++)
+			visit(context, k->name);
+	else if (attribute->flags & PARAMETER_REVISION)
+		live_revisions(session, visit, context);
+	else if (parameter->of_object && attribute->flags & ATTRIBUTE_ID && !makes)
+		live_ids(session, cursor, kind, (unsigned)parameter->index, visit, context);
+	else if (attribute->reference != NOT_A_REFERENCE)
+		live_ids(session, cursor, attribute->reference,
+			 attribute->type == VALUE_ENDPOINT && parameter->operand, visit, context);
+}
+
+/* Whom a candidate is told to, if it begins as what was typed. */
+struct candidates {
+	const char *typed;
+	session_candidate *visit;
+	void *context;
+};
+
+static void offer(void *context, const char *word)
+{
+	const struct candidates *candidates = context;
+
+	if (strncmp(word, candidates->typed, strlen(candidates->typed)) == 0)
+		candidates->visit(candidates->context, word);
+}
+
+bool session_complete(struct session *session, const char *line, session_candidate *visit, void *context)
+{
+	struct cursor *cursor = malloc(sizeof(*cursor));
+	struct candidates candidates = {.visit = visit, .context = context};
+	bool files = false;
+
+	if (!cursor || cursor_place(cursor, line, session->fault) < 0) {
+		free(cursor);
+		return false;
+	}
+	candidates.typed = cursor->typed;
+	for (unsigned i = 0; i < cursor->count; i++) {
+		const struct next *next = &cursor->next[i];
+
+		if (next->type == NEXT_VALUE) {
+			live_values(session, cursor, next, offer, &candidates);
+			files |= (next->parameter.attribute->flags & PARAMETER_FILE) != 0;
+		} else if (next->type != NEXT_END) {
+			offer(&candidates, next->word);
+		}
+	}
+	free(cursor);
+	return files;
+}
+
+/* Lines of help: a word and what it means, the meanings below each other. */
+struct help {
+	FILE *stream;
+	const char *typed;
+	unsigned names;
+	size_t width;     /* of the widest word; measured in a first pass, where stream is NULL */
+};
+
+static void help_line(struct help *help, const char *word, const char *meaning)
+{
+	if (!help->stream && strlen(word) > help->width)
+		help->width = strlen(word);
+	if (help->stream)
+		fprintf(help->stream, "  %-*s  %s\n", (int)help->width, word, meaning);
+}
+
+static void help_name(void *context, const char *text)
+{
+	struct help *help = context;
+
+	if (strncmp(text, help->typed, strlen(help->typed)) == 0 && help->names++ < NAMES_SHOWN)
+		help_line(help, text, "");
+}
+
+static void help_keywords(struct help *help, const struct attribute *attribute)
+{
+	for (const struct keyword *k = attribute->keywords; k->name; k++)
+		if (strncmp(k->name, help->typed, strlen(help->typed)) == 0)
+			help_line(help, k->name, k->help);
+}
+
+static void help_next(const struct session *session, const struct cursor *cursor, const struct next *next,
+		      struct help *help)
+{
+	if (next->type == NEXT_VALUE) {
+		if (next->parameter.attribute->keywords && !next->second) {
+			help_keywords(help, next->parameter.attribute);
+		} else {
+			help_line(help, next->word, next->help);
+			live_values(session, cursor, next, help_name, help);
+		}
+	} else if (next->type == NEXT_END || next->type == NEXT_PIPE) {
+		if (!*help->typed)
+			help_line(help, next->word, next->help);
+	} else if (strncmp(next->word, help->typed, strlen(help->typed)) == 0) {
+		help_line(help, next->word, next->help);
+	}
+}
+
+/* Both passes over what `each` tells. */
+static void help_print(struct session *session, void (*each)(const struct session *, const void *,
+							      struct help *), const void *what,
+		       const char *typed)
+{
+	struct help help = {.typed = typed};
+	char *text = NULL;
+	size_t size;
+
+	each(session, what, &help);
+	help.names = 0;
+	help.stream = open_memstream(&text, &size);
+	if (!help.stream)
+		return;
+	each(session, what, &help);
+	session_print_text(session, fclose(help.stream) == 0 ? text : NULL);
+}
+
+static void each_next(const struct session *session, const void *what, struct help *help)
+{
+	const struct cursor *cursor = what;
+
+	for (unsigned i = 0; i < cursor->count; i++)
+		help_next(session, cursor, &cursor->next[i], help);
+}
+
+void session_help(struct session *session, const char *line)
+{
+	struct cursor *cursor = malloc(sizeof(*cursor));
+
+	if (!cursor)
+		return;
+	if (cursor_place(cursor, line, session->fault) < 0)
+		session_complain(session, "error: %s\n", session->fault->text);
+	else
+		help_print(session, each_next, cursor, cursor->typed);
+	free(cursor);
+}
+
+static void each_command(const struct session *session, const void *what, struct help *help)
+{
+	struct next next[NEXT_MAX];
+	unsigned count = position_next(what, next);
+
+	(void)session;
+	for (unsigned i = 0; i < count; i++)
+		help_line(help, next[i].word, next[i].help);
+}
+
+static void each_parameter(const struct session *session, const void *what, struct help *help)
+{
+	struct parameter p;
+	char name[128];
+
+	(void)session;
+	for (unsigned i = 0; syntax_parameter(what, i, &p); i++) {
+		snprintf(name, sizeof(name), "%s%s%s", p.operand ? "" : p.attribute->name,
+			 p.operand || p.attribute->flags & PARAMETER_SWITCH ? "" : " ",
+			 p.attribute->flags & PARAMETER_SWITCH ? "" : parameter_placeholder(p.attribute));
+		help_line(help, name, p.attribute->help);
+	}
+}
+
+int command_help(struct session *session)
+{
+	const struct command *command = session->command;
+	unsigned count = command->option_word[0] < 0 ? 0 : command->words.count - command->rest;
+	struct position position;
+	char usage[FAULT_TEXT_SIZE];
+	int error = command_position(&command->words, command->rest, count, true, &position,
+				     session->fault);
+
+	if (error)
+		return error;
+	if (!position.complete) {
+		help_print(session, each_command, &position, "");
+		return 0;
+	}
+	syntax_usage(&position.syntax, usage, sizeof(usage));
+	session_print(session, "%s\n%s\n", position.syntax.help, usage);
+	help_print(session, each_parameter, &position.syntax, "");
+	return 0;
+}

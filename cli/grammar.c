@@ -1,0 +1,557 @@
+#include "cli/grammar.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+#define AT(member) .reference = NOT_A_REFERENCE, .offset = offsetof(struct arguments, member)
+#define NAMES(member, other) .reference = KIND_##other, .offset = offsetof(struct arguments, member)
+#define OWN(table) .parameter = table, .parameters = COUNT(table)
+
+enum { OPERAND = ATTRIBUTE_POSITIONAL, NEEDED = ATTRIBUTE_POSITIONAL | ATTRIBUTE_REQUIRED };
+
+/* Of what several commands have, in tables of their own. */
+
+static const struct attribute delete_parameters[] = {
+	{"if-exists", VALUE_NUMBER, PARAMETER_SWITCH, AT(if_exists),
+	 .help = "no error where there is none"},
+};
+
+static const struct attribute wait_parameters[] = {
+	{"timeout", VALUE_DURATION, 0, AT(timeout_ns), 1000000, UINT64_MAX,
+	 .help = "give up waiting after this time"},
+	{"wait", VALUE_NUMBER, PARAMETER_SWITCH, AT(wait), .help = "return when it has happened"},
+};
+
+static const struct attribute drain_parameters[] = {
+	{"timeout", VALUE_DURATION, 0, AT(timeout_ns), 1000000, UINT64_MAX,
+	 .help = "close the flows that are left after this time"},
+	{"wait", VALUE_NUMBER, PARAMETER_SWITCH, AT(wait), .help = "return when no flow is left"},
+};
+
+static const struct attribute show_interface[] = {
+	{"interface", VALUE_INTERFACE, OPERAND, NAMES(name, INTERFACE), .help = "only this one"},
+};
+
+static const struct attribute show_service[] = {
+	{"service", VALUE_NAME, OPERAND, NAMES(name, SERVICE), .help = "only this one"},
+};
+
+static const struct attribute show_pool[] = {
+	{"pool", VALUE_NAME, OPERAND, NAMES(name, POOL), .help = "only this one"},
+};
+
+static const struct attribute show_check[] = {
+	{"check", VALUE_NAME, OPERAND, NAMES(name, CHECK), .help = "only this one"},
+};
+
+static const struct attribute show_backend[] = {
+	{"pool", VALUE_NAME, OPERAND, NAMES(name, POOL), .help = "only those of this pool"},
+	{"address", VALUE_ENDPOINT, OPERAND, NAMES(backend, BACKEND), .help = "only this one"},
+};
+
+#define FLOW_FILTER \
+	{"service", VALUE_NAME, 0, NAMES(service, SERVICE), .help = "only flows of this service"}, \
+	{"backend", VALUE_ENDPOINT, 0, NAMES(backend, BACKEND), .help = "only flows of this backend"}, \
+	{"client", VALUE_ADDRESS, 0, AT(client), .help = "only flows from this address"}, \
+	{"client-port", VALUE_NUMBER, 0, AT(client_port), 1, UINT16_MAX, \
+	 .help = "only flows from this port"}
+#define LIMIT(text) {"limit", VALUE_NUMBER, 0, AT(limit), 1, 1000000, .help = text}
+
+static const struct attribute show_flow[] = {FLOW_FILTER, LIMIT("at most so many")};
+static const struct attribute clear_flow[] = {FLOW_FILTER};
+static const struct attribute show_events[] = {LIMIT("only the last so many")};
+
+static const struct attribute show_revisions[] = {
+	{"revision", VALUE_NUMBER, OPERAND | PARAMETER_REVISION, AT(revision), 1, UINT32_MAX,
+	 .help = "the whole text of this one"},
+};
+
+static const struct attribute lookup_parameters[] = {
+	{"source", VALUE_ENDPOINT, NEEDED, AT(source), .help = "client's address:port"},
+	{"destination", VALUE_VIP, NEEDED, AT(destination), .help = "address:port/protocol of a service"},
+};
+
+static const struct attribute rollback_parameters[] = {
+	{"revision", VALUE_NUMBER, NEEDED | PARAMETER_REVISION, AT(revision), 1, UINT32_MAX,
+	 .help = "a revision of `show revisions`"},
+};
+
+#define FILE_PARAMETER(flags_, text) \
+	{"file", VALUE_TEXT, (flags_) | PARAMETER_RAW | PARAMETER_FILE, AT(file), 0, FILE_NAME_SIZE, \
+	 .help = text}
+
+static const struct attribute load_parameters[] = {
+	FILE_PARAMETER(NEEDED, "script of configuration commands; - is stdin"),
+	{"merge", VALUE_NUMBER, PARAMETER_SWITCH | PARAMETER_EXCLUSIVE, AT(merge),
+	 .help = "add to what runs (default)"},
+	{"replace", VALUE_NUMBER, PARAMETER_SWITCH | PARAMETER_EXCLUSIVE, AT(replace),
+	 .help = "in place of what runs; the file must end with `commit`"},
+};
+
+static const struct attribute commit_parameters[] = {
+	{"comment", VALUE_TEXT, PARAMETER_RAW, AT(comment), 0, TEXT_SIZE,
+	 .help = "why, for `show revisions`"},
+};
+
+static const struct attribute export_parameters[] = {
+	FILE_PARAMETER(OPERAND, "where to (default: stdout)"),
+};
+
+static const struct attribute backup_parameters[] = {
+	FILE_PARAMETER(NEEDED, "where to; a copy of the whole store"),
+};
+
+static const struct attribute help_parameters[] = {
+	{"command", VALUE_TEXT, OPERAND | PARAMETER_REST, AT(file), .help = "its first words"},
+};
+
+static const struct attribute terminal_parameters[] = {
+	{"length", VALUE_NUMBER, ATTRIBUTE_REQUIRED, AT(length), 0, 10000,
+	 .help = "lines of the screen, more go through a pager; 0: no pager"},
+};
+
+/* A row for each kind in `kinds`, or one that is about none. */
+struct row {
+	unsigned kinds;
+	struct syntax syntax;
+};
+
+#define KIND(name) (1u << KIND_##name)
+enum { ALL_KINDS = (1u << KIND_COUNT) - 1, NAMED_KINDS = ALL_KINDS & ~KIND(GLOBAL) };
+
+#define EACH(kinds_, verb, id_, ...) {kinds_, {.id = id_, .words = {verb}, __VA_ARGS__}}
+#define ONE(id_, verb, word, text, ...) \
+	{0, {.id = id_, .words = {verb, word}, .help = text, .kind = KIND_COUNT, __VA_ARGS__}}
+#define SHOW(topic_, word, text, ...) \
+	ONE(COMMAND_SHOW, "show", word, text, .topic = TOPIC_##topic_, .pipes = true, __VA_ARGS__)
+
+/* Rows that begin with the same word stand together. */
+static const struct row rows[] = {
+	EACH(NAMED_KINDS, "add", COMMAND_ADD),
+	EACH(ALL_KINDS, "set", COMMAND_SET),
+	EACH(NAMED_KINDS, "del", COMMAND_DELETE, .ids_only = true, OWN(delete_parameters)),
+	EACH(KIND(SERVICE), "enable", COMMAND_ENABLE, .ids_only = true),
+	EACH(KIND(BACKEND), "enable", COMMAND_ENABLE, .ids_only = true, OWN(wait_parameters)),
+	EACH(KIND(SERVICE), "disable", COMMAND_DISABLE, .ids_only = true),
+	EACH(KIND(BACKEND), "disable", COMMAND_DISABLE, .ids_only = true, OWN(wait_parameters)),
+	EACH(KIND(BACKEND), "drain", COMMAND_DRAIN, .ids_only = true, OWN(drain_parameters)),
+	SHOW(STATUS, "status", "the appliance at a glance"),
+	SHOW(INTERFACE, "interface", "interfaces, their link and their rings", OWN(show_interface)),
+	SHOW(NEIGHBOR, "neighbor", "addresses on the links and their MACs"),
+	SHOW(ROUTE, "route", "connected networks and routes"),
+	SHOW(SERVICE, "service", "virtual services", OWN(show_service)),
+	SHOW(POOL, "pool", "pools and their Maglev tables", OWN(show_pool)),
+	SHOW(BACKEND, "backend", "backends, their state and load", OWN(show_backend)),
+	SHOW(CHECK, "check", "health checks and what they found", OWN(show_check)),
+	SHOW(FLOW, "flow", "live flows", OWN(show_flow)),
+	SHOW(DROPS, "drops", "dropped frames, by reason"),
+	SHOW(STATS, "stats", "frames in and out, by interface"),
+	ONE(COMMAND_SHOW_CONFIG, "show", "config", "the configuration that runs, as a script",
+	    .pipes = true),
+	ONE(COMMAND_SHOW_REVISIONS, "show", "revisions", "configurations that can be rolled back to",
+	    .topic = TOPIC_REVISIONS, .pipes = true, OWN(show_revisions)),
+	SHOW(EVENTS, "events", "what happened lately", OWN(show_events)),
+	SHOW(VERSION, "version", "what is installed here"),
+	ONE(COMMAND_LOOKUP, "lookup", NULL, "which backend a packet would go to, and why",
+	    .pipes = true, OWN(lookup_parameters)),
+	ONE(COMMAND_CLEAR_COUNTERS, "clear", "counters", "set all counters to 0"),
+	ONE(COMMAND_CLEAR_FLOW, "clear", "flow", "close flows, all or some", OWN(clear_flow)),
+	ONE(COMMAND_ROLLBACK, "rollback", NULL, "go back to a revision", OWN(rollback_parameters)),
+	ONE(COMMAND_LOAD, "load", NULL, "run a script of configuration commands", OWN(load_parameters)),
+	ONE(COMMAND_COMMIT, "commit", NULL, "end a script that is complete", OWN(commit_parameters)),
+	ONE(COMMAND_EXPORT, "export", NULL, "write the configuration as a script", OWN(export_parameters)),
+	ONE(COMMAND_BACKUP, "backup", NULL, "write a copy of the store", OWN(backup_parameters)),
+	ONE(COMMAND_HELP, "help", NULL, "what commands there are, and how they are written",
+	    OWN(help_parameters)),
+	ONE(COMMAND_HISTORY, "history", NULL, "what was typed before"),
+	ONE(COMMAND_TERMINAL, "terminal", NULL, "how much fits on the screen", OWN(terminal_parameters)),
+	ONE(COMMAND_QUIT, "quit", NULL, "leave the console; the appliance goes on"),
+};
+
+static const char no[] = "no";
+
+static const struct { const char *verb, *help; } verbs[] = {
+	{"add", "make an object"},
+	{"set", "change settings of an object"},
+	{"del", "remove an object"},
+	{no, "the same as del"},
+	{"enable", "take into service"},
+	{"disable", "take out of service at once"},
+	{"drain", "take no new flows, keep those that there are"},
+	{"show", "state and configuration"},
+	{"clear", "counters and flows"},
+};
+
+static const struct attribute pipe_match = {
+	"match", VALUE_TEXT, PARAMETER_RAW, 0, .reference = NOT_A_REFERENCE,
+	.help = "an extended regular expression",
+};
+
+/* In the order of enum pipe_type. */
+static const struct { const char *word, *help; bool value; } pipes[] = {
+	[PIPE_MATCH] = {"match", "only lines that match", true},
+	[PIPE_EXCEPT] = {"except", "only lines that do not match", true},
+	[PIPE_COUNT] = {"count", "how many lines there are", false},
+	[PIPE_JSON] = {"json", "as JSON", false},
+	[PIPE_NO_MORE] = {"no-more", "without a pager", false},
+};
+
+static unsigned row_count(const struct row *row)
+{
+	return row->kinds ? (unsigned)__builtin_popcount(row->kinds) : 1;
+}
+
+unsigned grammar_count(void)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		count += row_count(&rows[i]);
+	return count;
+}
+
+struct syntax grammar_at(unsigned index)
+{
+	const struct row *row = rows;
+	struct syntax syntax;
+	unsigned kind = 0;
+
+	for (; index >= row_count(row); row++)
+		index -= row_count(row);
+	syntax = row->syntax;
+	if (!row->kinds)
+		return syntax;
+	for (;; kind++)
+		if (row->kinds & 1u << kind && !index--)
+			break;
+	syntax.kind = (enum kind)kind;
+	syntax.words[1] = schema_of(syntax.kind)->name;
+	syntax.help = schema_of(syntax.kind)->help;
+	return syntax;
+}
+
+const char *grammar_verb_help(const char *verb)
+{
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		if (strcmp(verbs[i].verb, verb) == 0)
+			return verbs[i].help;
+	return NULL;
+}
+
+/* The schema's attributes with ids first, as the schema has them, then positional ones: the order in
+ * which the schema lists them already. In `set`, only ids are told by their place. */
+static struct parameter object_parameter(const struct syntax *syntax, unsigned index)
+{
+	const struct attribute *attribute = &schema_of(syntax->kind)->attribute[index];
+	bool adds = syntax->id == COMMAND_ADD;
+	unsigned by_place = ATTRIBUTE_ID | (adds ? (unsigned)ATTRIBUTE_POSITIONAL : 0);
+
+	return (struct parameter){
+		.attribute = attribute, .of_object = true, .index = (int)index,
+		.operand = attribute->flags & by_place,
+		.required = attribute->flags & ATTRIBUTE_ID || (adds && attribute->flags & ATTRIBUTE_REQUIRED),
+	};
+}
+
+static unsigned object_parameters(const struct syntax *syntax)
+{
+	const struct schema *schema;
+	unsigned count = 0;
+
+	if (syntax->kind == KIND_COUNT)
+		return 0;
+	schema = schema_of(syntax->kind);
+	if (!syntax->ids_only)
+		return schema->attributes;
+	while (count < schema->attributes && schema->attribute[count].flags & ATTRIBUTE_ID)
+		count++;
+	return count;
+}
+
+bool syntax_parameter(const struct syntax *syntax, unsigned index, struct parameter *ret_parameter)
+{
+	unsigned of_object = object_parameters(syntax);
+	const struct attribute *attribute;
+
+	if (index < of_object) {
+		*ret_parameter = object_parameter(syntax, index);
+		return true;
+	}
+	if (index - of_object >= syntax->parameters)
+		return false;
+	attribute = &syntax->parameter[index - of_object];
+	*ret_parameter = (struct parameter){
+		.attribute = attribute, .index = (int)index,
+		.operand = attribute->flags & ATTRIBUTE_POSITIONAL,
+		.required = attribute->flags & ATTRIBUTE_REQUIRED,
+	};
+	return true;
+}
+
+/* A name of another object is called by what that is. */
+static const char *const kinds[KIND_COUNT] = {
+	[KIND_INTERFACE] = "INTERFACE", [KIND_CHECK] = "CHECK", [KIND_POOL] = "POOL",
+	[KIND_SERVICE] = "SERVICE",
+};
+
+const char *parameter_placeholder(const struct attribute *attribute)
+{
+	if (attribute->flags & PARAMETER_FILE)
+		return "FILE";
+	if (attribute->flags & PARAMETER_REST)
+		return "COMMAND";
+	if (attribute == &pipe_match)
+		return "RE";
+	if (attribute->reference != NOT_A_REFERENCE && attribute->type == VALUE_NAME)
+		return kinds[attribute->reference];
+	return value_placeholder(attribute);
+}
+
+static void append(char *text, size_t size, int *used, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void append(char *text, size_t size, int *used, const char *format, ...)
+{
+	size_t at = (size_t)*used < size ? (size_t)*used : size;
+	va_list arguments;
+
+	va_start(arguments, format);
+	*used += vsnprintf(text + at, size - at, format, arguments);
+	va_end(arguments);
+}
+
+static void append_value(char *text, size_t size, int *used, const struct attribute *attribute)
+{
+	if (attribute->flags & PARAMETER_SWITCH)
+		return;
+	if (attribute->type != VALUE_KEYWORD) {
+		append(text, size, used, "%s", parameter_placeholder(attribute));
+		return;
+	}
+	for (const struct keyword *k = attribute->keywords; k->name; k++)
+		append(text, size, used, "%s%s", k == attribute->keywords ? "{" : "|", k->name);
+	append(text, size, used, "}");
+}
+
+/* "[weight N]", and "[merge|replace]" where only one of several will do. */
+static void append_parameter(char *text, size_t size, int *used, const struct parameter *p,
+			     bool follows, bool joined)
+{
+	bool alone = p->operand || p->attribute->flags & PARAMETER_SWITCH;
+
+	if (!follows)
+		append(text, size, used, p->required ? " " : " [");
+	append(text, size, used, "%s%s", p->operand ? "" : p->attribute->name, alone ? "" : " ");
+	append_value(text, size, used, p->attribute);
+	append(text, size, used, joined ? "|" : p->required ? "" : "]");
+	if (p->attribute->type == VALUE_ADDRESSES)
+		append(text, size, used, "...");
+}
+
+int syntax_usage(const struct syntax *syntax, char *ret_text, size_t size)
+{
+	struct parameter p, next;
+	bool joined = false;
+	int used = 0;
+
+	append(ret_text, size, &used, "%s", syntax->words[0]);
+	if (syntax->words[1])
+		append(ret_text, size, &used, " %s", syntax->words[1]);
+	for (unsigned i = 0; syntax_parameter(syntax, i, &p); i++) {
+		bool follows = joined;
+
+		joined = p.attribute->flags & PARAMETER_EXCLUSIVE && syntax_parameter(syntax, i + 1, &next) &&
+			 next.attribute->flags & PARAMETER_EXCLUSIVE;
+		append_parameter(ret_text, size, &used, &p, follows, joined);
+	}
+	if (syntax->pipes)
+		append(ret_text, size, &used, " [| {match RE|except RE|count|json|no-more}]...");
+	return used;
+}
+
+/* Rows that begin with the same word stand together, so each word is told once. */
+static unsigned next_words(const struct position *position, struct next *ret_next)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < grammar_count(); i++) {
+		struct syntax syntax = grammar_at(i);
+		const char *word = syntax.words[position->words];
+		bool group = position->words == 0 && syntax.words[1];
+
+		if (position->words && strcmp(syntax.words[0], position->verb) != 0)
+			continue;
+		if (i && !position->words && strcmp(grammar_at(i - 1).words[0], word) == 0)
+			continue;
+		ret_next[count++] = (struct next){
+			.type = NEXT_WORD, .word = word,
+			.help = group ? grammar_verb_help(word) : syntax.help,
+		};
+		if (!position->words && syntax.id == COMMAND_DELETE)
+			ret_next[count++] = (struct next){
+				.type = NEXT_WORD, .word = no, .help = grammar_verb_help(no),
+			};
+	}
+	return count;
+}
+
+static struct next next_value(const struct parameter *parameter, unsigned index, bool second)
+{
+	return (struct next){
+		.type = NEXT_VALUE, .word = second ? "N" : parameter_placeholder(parameter->attribute),
+		.help = parameter->attribute->help, .second = second,
+		.parameter = *parameter, .index = index,
+	};
+}
+
+/* True where the option has been given and is not one that may be repeated, or where it and one that
+ * was given exclude each other. */
+static bool option_spent(const struct position *position, const struct parameter *option, unsigned index)
+{
+	struct parameter p;
+
+	if (option->attribute->type == VALUE_ADDRESSES)
+		return false;
+	for (unsigned i = 0; syntax_parameter(&position->syntax, i, &p); i++)
+		if (position->given & 1u << i &&
+		    (i == index || p.attribute->flags & option->attribute->flags & PARAMETER_EXCLUSIVE))
+			return true;
+	return false;
+}
+
+/* A `set` that sets nothing is not complete. */
+static bool sets_nothing(const struct position *position)
+{
+	struct parameter p;
+
+	for (unsigned i = 0; syntax_parameter(&position->syntax, i, &p); i++)
+		if (!p.operand && position->given & 1u << i)
+			return false;
+	return position->syntax.id == COMMAND_SET;
+}
+
+static unsigned next_parameters(const struct position *position, struct next *ret_next)
+{
+	bool complete = !sets_nothing(position);
+	unsigned count = 0;
+	struct parameter p;
+
+	for (unsigned i = 0; syntax_parameter(&position->syntax, i, &p); i++) {
+		if (p.operand ? position->given & 1u << i : option_spent(position, &p, i))
+			continue;
+		if (p.required && !(position->given & 1u << i))
+			complete = false;
+		if (p.operand) {
+			ret_next[count++] = next_value(&p, i, false);
+			break;
+		}
+		ret_next[count++] = (struct next){
+			.type = NEXT_OPTION, .word = p.attribute->name, .help = p.attribute->help,
+			.parameter = p, .index = i,
+		};
+	}
+	if (complete && position->syntax.pipes)
+		ret_next[count++] = (struct next){NEXT_PIPE, "|", .help = "pass the output through a filter"};
+	if (complete)
+		ret_next[count++] = (struct next){NEXT_END, "<cr>", .help = "do it"};
+	return count;
+}
+
+static unsigned next_filters(struct next *ret_next)
+{
+	for (unsigned i = 0; i < COUNT(pipes); i++)
+		ret_next[i] = (struct next){
+			.type = NEXT_FILTER, .word = pipes[i].word, .help = pipes[i].help,
+			.pipe = (enum pipe_type)i,
+		};
+	return COUNT(pipes);
+}
+
+unsigned position_next(const struct position *position, struct next ret_next[NEXT_MAX])
+{
+	struct parameter p = {.attribute = &pipe_match};
+
+	if (!position->complete)
+		return next_words(position, ret_next);
+	if (position->filter_value_awaited) {
+		ret_next[0] = next_value(&p, 0, false);
+		return 1;
+	}
+	if (position->filter_awaited)
+		return next_filters(ret_next);
+	if (position->value_awaited || position->rest) {
+		syntax_parameter(&position->syntax, position->awaited, &p);
+		ret_next[0] = next_value(&p, position->awaited, position->second_awaited);
+		if (position->rest)
+			ret_next[1] = (struct next){NEXT_END, "<cr>", .help = "do it"};
+		return position->rest ? 2 : 1;
+	}
+	if (position->piped) {
+		ret_next[0] = (struct next){NEXT_PIPE, "|", .help = "pass the output through a filter"};
+		ret_next[1] = (struct next){NEXT_END, "<cr>", .help = "do it"};
+		return 2;
+	}
+	return next_parameters(position, ret_next);
+}
+
+static void take_word(struct position *position, const char *word)
+{
+	if (!position->words++)
+		position->verb = strcmp(word, no) == 0 ? "del" : word;
+	for (unsigned i = 0; i < grammar_count() && !position->complete; i++) {
+		struct syntax syntax = grammar_at(i);
+
+		if (strcmp(syntax.words[0], position->verb) != 0)
+			continue;
+		position->complete = position->words == 1 ? !syntax.words[1] :
+							    strcmp(syntax.words[1], word) == 0;
+		if (position->complete)
+			position->syntax = syntax;
+	}
+}
+
+static void take_value(struct position *position, const struct next *next, const char *word)
+{
+	const struct attribute *attribute = next->parameter.attribute;
+	bool two_words = !(attribute->flags & (PARAMETER_RAW | PARAMETER_REST)) && !next->second &&
+			 value_words(attribute, word) == 2;
+
+	if (attribute == &pipe_match) {
+		position->filter_value_awaited = false;
+		return;
+	}
+	position->given |= 1u << next->index;
+	position->awaited = next->index;
+	position->rest = attribute->flags & PARAMETER_REST;
+	position->value_awaited = position->second_awaited = two_words;
+}
+
+void position_take(struct position *position, const struct next *next, const char *word)
+{
+	switch (next->type) {
+	case NEXT_WORD:
+		take_word(position, next->word);
+		break;
+	case NEXT_OPTION:
+		position->awaited = next->index;
+		position->value_awaited = !(next->parameter.attribute->flags & PARAMETER_SWITCH);
+		if (!position->value_awaited)
+			position->given |= 1u << next->index;
+		break;
+	case NEXT_VALUE:
+		take_value(position, next, word);
+		break;
+	case NEXT_PIPE:
+		position->piped = position->filter_awaited = true;
+		break;
+	case NEXT_FILTER:
+		position->filter_awaited = false;
+		position->filter_value_awaited = pipes[next->pipe].value;
+		break;
+	case NEXT_END:
+		break;
+	}
+}

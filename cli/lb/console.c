@@ -1,0 +1,361 @@
+#include "cli/lb/console.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <readline/history.h>
+#include <readline/readline.h>
+
+#include "cli/lb/exchange.h"
+
+enum { HISTORY_MAX = 1000, HISTORY_MODE = 0600 };
+
+static const char prompt[] = "lb> ";
+
+/* readline keeps its state in globals and tells its callbacks nothing, so what they need is here. */
+static struct console {
+	struct exchange exchange;
+	char *line;              /* typed, to be run; NULL where none */
+	bool ended, quitting;
+	bool editing;            /* readline holds the terminal */
+	char *history;           /* file; NULL: none */
+	unsigned length;         /* of the screen, if the operator has said so */
+	bool length_set;
+	enum exit_status status;
+} console;
+
+static volatile sig_atomic_t interrupted, terminated, stopped, resized;
+
+static void on_signal(int number)
+{
+	if (number == SIGINT)
+		interrupted = 1;
+	else if (number == SIGTSTP)
+		stopped = 1;
+	else if (number == SIGWINCH)
+		resized = 1;
+	else
+		terminated = 1;
+}
+
+/* They are let through only while ppoll() waits, so none is missed. */
+static void catch_signals(sigset_t *ret_waiting)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH};
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	sigset_t caught;
+
+	sigemptyset(&caught);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		sigaddset(&caught, numbers[i]);
+		sigaction(numbers[i], &action, NULL);
+	}
+	sigprocmask(SIG_BLOCK, &caught, ret_waiting);
+}
+
+static unsigned screen_length(void)
+{
+	int rows = 0, columns = 0;
+
+	if (console.length_set)
+		return console.length;
+	rl_get_screen_size(&rows, &columns);
+	return rows > 0 ? (unsigned)rows : 0;
+}
+
+/* History: of interactive sessions only, readable to its owner alone. */
+
+static void history_open(void)
+{
+	const char *home = getenv("HOME");
+	FILE *file;
+
+	using_history();
+	stifle_history(HISTORY_MAX);
+	if (!home || asprintf(&console.history, "%s/.lb_history", home) < 0) {
+		console.history = NULL;
+		return;
+	}
+	file = fopen(console.history, "a");
+	if (file) {
+		fchmod(fileno(file), HISTORY_MODE);
+		fclose(file);
+	}
+	read_history(console.history);
+}
+
+/* A paste of several lines is kept as so many lines. */
+static void history_keep(const char *typed)
+{
+	char *copy = strdup(typed), *rest = copy, *line;
+
+	while (copy && (line = strsep(&rest, "\n"))) {
+		const HIST_ENTRY *last = history_length ? history_get(history_base + history_length - 1) : NULL;
+
+		if (!line[strspn(line, " \t\r")] || (last && strcmp(last->line, line) == 0))
+			continue;
+		add_history(line);
+		if (console.history)
+			append_history(1, console.history);
+	}
+	free(copy);
+}
+
+static void history_print(void)
+{
+	char text[4096];
+
+	for (int i = 0; i < history_length; i++) {
+		const HIST_ENTRY *entry = history_get(history_base + i);
+
+		if (!entry)
+			continue;
+		snprintf(text, sizeof(text), "%5d  %s\n", i + 1, entry->line);
+		output_text(&console.exchange.output, false, text, strlen(text));
+	}
+	output_end(&console.exchange.output);
+}
+
+static void on_action(void *context, const char *action)
+{
+	(void)context;
+	if (strcmp(action, "quit") == 0)
+		console.quitting = true;
+	else if (strcmp(action, "history") == 0)
+		history_print();
+	else if (sscanf(action, "length %u", &console.length) == 1)
+		console.length_set = true;
+}
+
+/* Above the line that is being typed, which is drawn again below. */
+static void on_event(void *context, const char *sentence)
+{
+	(void)context;
+	if (console.editing)
+		rl_clear_visible_line();
+	printf("%% %s\n", sentence);
+	if (console.editing) {
+		rl_on_new_line();
+		rl_redisplay();
+	}
+	fflush(stdout);
+}
+
+/* The line up to the cursor, allocated. */
+static char *line_before(int end)
+{
+	return strndup(rl_line_buffer, (size_t)end);
+}
+
+/* True where the cursor is within quotes: there, `?` is a character like any other. */
+static bool is_quoted(const char *line)
+{
+	bool quoted = false;
+
+	for (; *line; line++) {
+		if (quoted && *line == '\\' && line[1])
+			line++;
+		else if (*line == '"')
+			quoted = !quoted;
+	}
+	return quoted;
+}
+
+static int on_question(int count, int key)
+{
+	char *line = line_before(rl_point);
+
+	if (!line || is_quoted(line)) {
+		free(line);
+		return rl_insert(count, key);
+	}
+	rl_crlf();
+	exchange_help(&console.exchange, line);
+	fflush(stdout);
+	free(line);
+	rl_on_new_line();
+	rl_redisplay();
+	return 0;
+}
+
+/* The words that lbd told; readline frees each and asks for the next. */
+static char **candidates;
+static size_t next_candidate;
+
+static char *give_candidate(const char *text, int state)
+{
+	(void)text;
+	if (!state)
+		next_candidate = 0;
+	return candidates ? candidates[next_candidate++] : NULL;
+}
+
+static char **on_complete(const char *text, int start, int end)
+{
+	char *line = line_before(end), **matches;
+	bool files = false;
+
+	(void)start;
+	candidates = line ? exchange_complete(&console.exchange, line, &files) : NULL;
+	rl_attempted_completion_over = !files;
+	matches = candidates ? rl_completion_matches(text, give_candidate) : NULL;
+	free(candidates);
+	candidates = NULL;
+	free(line);
+	return matches;
+}
+
+/* A whole line, or Ctrl-D. The terminal is given back before it is run. */
+static void on_line(char *line)
+{
+	rl_callback_handler_remove();
+	console.editing = false;
+	console.line = line;
+	console.ended = !line;
+}
+
+static void start_editing(void)
+{
+	rl_callback_handler_install(prompt, on_line);
+	console.editing = true;
+}
+
+static void readline_open(void)
+{
+	rl_readline_name = "lb";
+	rl_catch_signals = 0;
+	rl_catch_sigwinch = 0;
+	rl_completer_word_break_characters = " \t|";
+	rl_completer_quote_characters = "\"";
+	rl_attempted_completion_function = on_complete;
+	rl_initialize();
+	rl_bind_key_in_map('?', on_question, emacs_standard_keymap);
+	rl_bind_key_in_map('?', on_question, vi_insertion_keymap);
+}
+
+/* Several lines at once are a paste: one transaction. */
+static void run_line(const char *line)
+{
+	struct exchange *exchange = &console.exchange;
+	bool lines = strchr(line, '\n');
+
+	history_keep(line);
+	exchange->output.length = screen_length();
+	interrupted = 0;
+	console.status = exchange_run(exchange, REQUEST_PREFIXES | (lines ? (unsigned)REQUEST_SCRIPT : 0),
+				      lines ? "<paste>" : "", line, strlen(line));
+	interrupted = 0;
+}
+
+/* Ctrl-C at the prompt drops the line. */
+static void drop_line(void)
+{
+	interrupted = 0;
+	rl_callback_sigcleanup();
+	rl_free_line_state();
+	rl_replace_line("", 0);
+	fputs("^C", rl_outstream);
+	rl_crlf();
+	rl_on_new_line();
+	rl_redisplay();
+}
+
+/* Ctrl-Z: the shell gets its terminal as it was. */
+static void stop(void)
+{
+	stopped = 0;
+	rl_deprep_terminal();
+	kill(getpid(), SIGSTOP);
+	rl_prep_terminal(1);
+	rl_on_new_line();
+	rl_redisplay();
+}
+
+/* What lbd says unasked. False where it is gone. */
+static bool take_events(struct connection *connection)
+{
+	struct message message;
+	int result;
+
+	do {
+		result = connection_receive(connection, NULL, &message);
+		if (result > 0 && message.type == MESSAGE_EVENT)
+			on_event(NULL, take_name(&message.payload));
+		if (result > 0)
+			connection_done(connection, &message);
+	} while (result > 0 && frame_peek(&connection->in, CHUNK_MAX, &message) > 0);
+	return result > 0;
+}
+
+static void handle_signals(void)
+{
+	if (interrupted)
+		drop_line();
+	if (stopped)
+		stop();
+	if (resized) {
+		resized = 0;
+		rl_resize_terminal();
+	}
+}
+
+/* Until a line is whole, or something ends it all. */
+static void edit(struct connection *connection, const sigset_t *waiting)
+{
+	struct pollfd ready[] = {
+		{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = connection->fd, .events = POLLIN},
+	};
+
+	start_editing();
+	while (console.editing && !terminated) {
+		if (ppoll(ready, 2, NULL, waiting) < 0) {
+			handle_signals();
+			continue;
+		}
+		if (ready[1].revents && !take_events(connection)) {
+			on_event(NULL, "lbd has ended");
+			console.status = STATUS_UNREACHABLE;
+			console.quitting = true;
+			break;
+		}
+		if (ready[0].revents)
+			rl_callback_read_char();
+	}
+	if (console.editing)
+		on_line(NULL);
+}
+
+enum exit_status console_run(struct connection *connection, unsigned flags)
+{
+	sigset_t waiting;
+
+	console.exchange = (struct exchange){
+		.connection = connection, .flags = flags, .mask = &waiting, .interrupted = &interrupted,
+		.action = on_action, .event = on_event, .output = {.pages = true},
+	};
+	catch_signals(&waiting);
+	readline_open();
+	history_open();
+	printf("lb %s on %s, r%llu. '?' or 'help'.\n", connection->version, connection->host,
+	       (unsigned long long)connection->revision);
+	while (!console.quitting && !console.ended && !terminated) {
+		edit(connection, &waiting);
+		if (console.line)
+			run_line(console.line);
+		free(console.line);
+		console.line = NULL;
+		if (console.status == STATUS_UNREACHABLE)
+			console.quitting = true;
+	}
+	if (console.ended)
+		putchar('\n');
+	output_free(&console.exchange.output);
+	free(console.history);
+	return console.status == STATUS_UNREACHABLE ? STATUS_UNREACHABLE : STATUS_DONE;
+}

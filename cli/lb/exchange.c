@@ -1,0 +1,272 @@
+#include "cli/lb/exchange.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/lb/files.h"
+
+/* The request at hand, until its DONE. */
+struct running {
+	struct exchange *exchange;
+	struct file_writer writer;
+	bool writes;                 /* a file is coming */
+	char *needed;                /* the file that lbd asks for */
+	char **candidate;
+	size_t candidates;
+	bool files;
+	bool interrupt_sent;
+	enum exit_status status;     /* the worst that happened on this side */
+};
+
+static void complain(struct running *running, const char *format, const char *what, const char *why)
+{
+	output_end(&running->exchange->output);
+	fflush(stdout);
+	fprintf(stderr, format, what, why);
+	running->status = STATUS_REJECTED;
+}
+
+static void write_text(struct running *running, uint8_t type, struct payload *payload)
+{
+	struct exchange *exchange = running->exchange;
+	size_t size;
+	const char *text = take_string(payload, &size);
+
+	if (type != MESSAGE_ERROR) {
+		output_text(&exchange->output, type == MESSAGE_HEADING, text, size);
+		return;
+	}
+	output_end(&exchange->output);
+	fflush(stdout);
+	fwrite(text, 1, size, stderr);
+}
+
+static void begin_filter(struct running *running, struct payload *payload)
+{
+	enum pipe_type type = (enum pipe_type)take_u8(payload);
+	char error[512];
+
+	if (output_filter(&running->exchange->output, type, take_name(payload), error, sizeof(error)) == 0)
+		return;
+	fprintf(stderr, "error: %s\n", error);
+	running->status = STATUS_USAGE;
+}
+
+static const char *why_not_written(int error)
+{
+	return error == -EEXIST ? "it is there already and not empty" : strerror(-error);
+}
+
+static void end_file(struct running *running)
+{
+	unsigned said = running->exchange->flags & (REQUEST_QUIET | REQUEST_JSON);
+	char *name = strdup(running->writer.name ? running->writer.name : "file");
+	size_t size = running->writer.size;
+	int error = file_writer_end(&running->writer);
+
+	running->writes = false;
+	if (error)
+		complain(running, "error: cannot write %s: %s\n", name ? name : "", why_not_written(error));
+	else if (!said)
+		printf("%s: %zu bytes written.\n", name ? name : "", size);
+	free(name);
+}
+
+static void write_file(struct running *running, struct message *message)
+{
+	size_t size;
+	const char *bytes;
+
+	if (message->type == MESSAGE_FILE) {
+		file_writer_begin(&running->writer, take_name(&message->payload));
+		running->writes = true;
+	} else if (message->type == MESSAGE_FILE_MORE && running->writes) {
+		bytes = take_string(&message->payload, &size);
+		file_writer_put(&running->writer, bytes, size);
+	} else if (message->type == MESSAGE_FILE_END && running->writes) {
+		end_file(running);
+	}
+}
+
+static void add_candidate(struct running *running, const char *word)
+{
+	char **list = reallocarray(running->candidate, running->candidates + 2, sizeof(*list));
+
+	if (!list)
+		return;
+	running->candidate = list;
+	list[running->candidates] = strdup(word);
+	running->candidates += list[running->candidates] ? 1 : 0;
+	list[running->candidates] = NULL;
+}
+
+static void do_action(struct running *running, const char *action)
+{
+	struct exchange *exchange = running->exchange;
+
+	if (strcmp(action, "files") == 0)
+		running->files = true;
+	else if (exchange->action)
+		exchange->action(exchange->context, action);
+}
+
+/* Takes one message; true where it was the last. */
+static bool take_message(struct running *running, struct message *message)
+{
+	struct exchange *exchange = running->exchange;
+	struct payload *payload = &message->payload;
+
+	switch (message->type) {
+	case MESSAGE_OUTPUT:
+	case MESSAGE_HEADING:
+	case MESSAGE_ERROR:
+		write_text(running, message->type, payload);
+		break;
+	case MESSAGE_FILTER:
+		begin_filter(running, payload);
+		break;
+	case MESSAGE_OUTPUT_END:
+		output_end(&exchange->output);
+		fflush(stdout);
+		break;
+	case MESSAGE_FILE:
+	case MESSAGE_FILE_MORE:
+	case MESSAGE_FILE_END:
+		write_file(running, message);
+		break;
+	case MESSAGE_NEEDS_FILE:
+		free(running->needed);
+		running->needed = strdup(take_name(payload));
+		break;
+	case MESSAGE_CANDIDATE:
+		add_candidate(running, take_name(payload));
+		break;
+	case MESSAGE_CONSOLE:
+		do_action(running, take_name(payload));
+		break;
+	case MESSAGE_EVENT:
+		if (exchange->event)
+			exchange->event(exchange->context, take_name(payload));
+		break;
+	case MESSAGE_DONE:
+		output_end(&exchange->output);
+		if (!running->status)
+			running->status = (enum exit_status)take_u8(payload);
+		return true;
+	default:
+		break;
+	}
+	return false;
+}
+
+/* The conversation, or only what could not be sent. */
+static enum exit_status lose(struct running *running, int error)
+{
+	output_end(&running->exchange->output);
+	fflush(stdout);
+	if (error == -EMSGSIZE) {
+		fprintf(stderr, "error: larger than %d bytes with its files, nothing was sent\n", REQUEST_MAX);
+		return STATUS_REJECTED;
+	}
+	if (error == -ENOTCONN)
+		fprintf(stderr, "error: lbd has ended the conversation; what was asked last may have been done "
+			"or not. Is lbd still running?\n");
+	else
+		fprintf(stderr, "error: lbd at %s: %s\n", running->exchange->connection->path, strerror(-error));
+	return STATUS_UNREACHABLE;
+}
+
+/* Reads up to DONE. */
+static enum exit_status finish(struct running *running, int sent)
+{
+	struct exchange *exchange = running->exchange;
+	struct message message;
+	bool done = false;
+	int result = sent;
+
+	while (!done && result >= 0) {
+		result = connection_receive(exchange->connection, exchange->mask, &message);
+		if (result > 0) {
+			done = take_message(running, &message);
+			connection_done(exchange->connection, &message);
+		} else if (result == 0 && *exchange->interrupted && !running->interrupt_sent) {
+			*exchange->interrupted = 0;
+			running->interrupt_sent = true;
+			result = connection_send_name(exchange->connection, MESSAGE_INTERRUPT, NULL);
+		}
+	}
+	if (running->writes)
+		file_writer_abandon(&running->writer);
+	if (result < 0)
+		return lose(running, result);
+	return running->status;
+}
+
+/* Reads the file that lbd asked for into the request. False where that cannot be. */
+static bool attach(struct running *running, struct request *request, struct buffer *contents)
+{
+	struct buffer *content = &contents[request->attachments];
+	int error;
+
+	if (request->attachments == ATTACHMENTS_MAX) {
+		complain(running, "error: %s: %s\n", running->needed, "too many files in one script");
+		return false;
+	}
+	error = file_read(running->needed, content);
+	if (error) {
+		complain(running, "error: cannot read %s: %s\n", running->needed, strerror(-error));
+		return false;
+	}
+	request->attachment[request->attachments++] = (struct attachment){
+		.name = running->needed, .content = content->bytes ? (const char *)content->bytes : "",
+		.size = buffer_left(content),
+	};
+	running->needed = NULL;
+	return true;
+}
+
+enum exit_status exchange_run(struct exchange *exchange, unsigned flags, const char *source,
+			      const char *text, size_t size)
+{
+	struct request request = {
+		.flags = exchange->flags | flags, .source = source, .text = text, .size = size,
+	};
+	struct buffer contents[ATTACHMENTS_MAX] = {0};
+	struct running running;
+	enum exit_status status;
+
+	for (;;) {
+		running = (struct running){.exchange = exchange};
+		status = finish(&running, connection_send_request(exchange->connection, &request));
+		if (!running.needed)
+			break;
+		if (!attach(&running, &request, contents)) {
+			status = running.status;
+			free(running.needed);
+			break;
+		}
+	}
+	for (unsigned i = 0; i < request.attachments; i++) {
+		free((char *)request.attachment[i].name);
+		buffer_free(&contents[i]);
+	}
+	return status;
+}
+
+enum exit_status exchange_help(struct exchange *exchange, const char *line)
+{
+	struct running running = {.exchange = exchange};
+
+	return finish(&running, connection_send_name(exchange->connection, MESSAGE_HELP, line));
+}
+
+char **exchange_complete(struct exchange *exchange, const char *line, bool *ret_files)
+{
+	struct running running = {.exchange = exchange};
+
+	finish(&running, connection_send_name(exchange->connection, MESSAGE_COMPLETE, line));
+	*ret_files = running.files;
+	return running.candidate;
+}

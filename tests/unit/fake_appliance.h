@@ -1,0 +1,241 @@
+/* An appliance in memory, for tests of the console: a configuration, its revisions, and numbers that a
+ * test sets. No store, no path. */
+#ifndef TESTS_FAKE_APPLIANCE_H
+#define TESTS_FAKE_APPLIANCE_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/appliance.h"
+
+enum { FAKE_REVISIONS = 512 };
+
+struct fake {
+	struct config *running;
+	uint64_t revision;
+	char *text[FAKE_REVISIONS];    /* of revision i */
+	char comment[FAKE_REVISIONS][256];
+	char user[64];
+	const char *refusal;           /* commit and check fail with this; NULL: they work */
+	uint64_t flows;                /* of every backend */
+	const char *state;             /* of every backend */
+	uint64_t drain_timeout_ns;     /* of the last drain_deadline() */
+	unsigned drains, counter_clears, flow_clears, checks;
+	struct filter filter;          /* of the last report or clear_flows */
+	struct tuple_question question;
+};
+
+static const struct config *fake_running(void *context)
+{
+	return ((struct fake *)context)->running;
+}
+
+static uint64_t fake_revision(void *context)
+{
+	return ((struct fake *)context)->revision;
+}
+
+static void fake_warn(void *context, const char *text)
+{
+	(void)context;
+	(void)text;
+}
+
+static int fake_check(void *context, const struct config *candidate, appliance_say *say, void *say_context,
+		      char *error, size_t error_size)
+{
+	struct fake *fake = context;
+
+	(void)say;
+	(void)say_context;
+	fake->checks++;
+	if (fake->refusal) {
+		snprintf(error, error_size, "%s", fake->refusal);
+		return -EIO;
+	}
+	return config_validate(candidate, fake_warn, NULL, error, error_size);
+}
+
+static int fake_commit(void *context, const struct config *candidate, const struct commit_note *note,
+		       appliance_say *say, void *say_context, uint64_t *ret_revision, char *error,
+		       size_t error_size)
+{
+	struct fake *fake = context;
+	int result = fake_check(context, candidate, say, say_context, error, error_size);
+
+	if (result < 0)
+		return result;
+	*ret_revision = fake->revision;
+	if (!config_compare(fake->running, candidate, NULL, NULL))
+		return 0;
+	*ret_revision = ++fake->revision;
+	config_free(fake->running);
+	fake->running = config_copy(candidate);
+	fake->text[fake->revision % FAKE_REVISIONS] = config_text(candidate);
+	snprintf(fake->comment[fake->revision % FAKE_REVISIONS], 256, "%s", note->comment);
+	snprintf(fake->user, sizeof(fake->user), "%s", note->user);
+	return 1;
+}
+
+static int fake_revision_text(void *context, uint64_t number, char **ret_text, char *error,
+			      size_t error_size)
+{
+	struct fake *fake = context;
+
+	if (!number || number > fake->revision || !fake->text[number % FAKE_REVISIONS]) {
+		snprintf(error, error_size, "no revision r%llu", (unsigned long long)number);
+		return -ENOENT;
+	}
+	*ret_text = strdup(fake->text[number % FAKE_REVISIONS]);
+	return 0;
+}
+
+static int fake_backup(void *context, void **ret_bytes, size_t *ret_size, char *error, size_t error_size)
+{
+	(void)context;
+	(void)error;
+	(void)error_size;
+	*ret_size = 200000;
+	*ret_bytes = malloc(*ret_size);
+	memset(*ret_bytes, 'b', *ret_size);
+	return 0;
+}
+
+static const struct column fake_columns[] = {
+	{"pool", "POOL", COLUMN_TEXT}, {"address", "ADDRESS", COLUMN_TEXT},
+	{"weight", "WEIGHT", COLUMN_COUNT}, {"state", "STATE", COLUMN_TEXT},
+};
+
+static const struct column fake_revision_columns[] = {
+	{"revision", "REVISION", COLUMN_COUNT}, {"comment", "COMMENT", COLUMN_TEXT},
+};
+
+static void fake_revisions(struct fake *fake, struct report *report)
+{
+	report_section(report, NULL, REPORT_LIST, fake_revision_columns, 2);
+	for (uint64_t i = fake->revision; i > 0; i--) {
+		report_row(report);
+		report_number(report, i);
+		report_text(report, fake->comment[i % FAKE_REVISIONS]);
+	}
+}
+
+/* Backends whatever the topic, but for revisions. */
+static int fake_report(void *context, enum topic topic, const struct filter *filter,
+		       struct report **ret_report, char *error, size_t error_size)
+{
+	struct fake *fake = context;
+	struct report *report = report_new(topic == TOPIC_REVISIONS ? "revisions" : "backend");
+	char address[32];
+
+	fake->filter = *filter;
+	if (*filter->name && !config_find_name(fake->running, KIND_POOL, filter->name)) {
+		report_free(report);
+		snprintf(error, error_size, "no pool \"%s\"", filter->name);
+		return -ENOENT;
+	}
+	*ret_report = report;
+	if (topic == TOPIC_REVISIONS) {
+		fake_revisions(fake, report);
+		return 0;
+	}
+	report_section(report, NULL, REPORT_LIST, fake_columns, 4);
+	for (unsigned i = 0; i < config_count(fake->running, KIND_BACKEND); i++) {
+		const struct config_backend *backend = config_at(fake->running, KIND_BACKEND, i);
+
+		format_endpoint(backend->address, address, sizeof(address));
+		report_row(report);
+		report_text(report, backend->pool);
+		report_text(report, address);
+		report_number(report, backend->weight);
+		report_text(report, fake->state);
+	}
+	return 0;
+}
+
+static const struct column fake_lookup_columns[] = {
+	{"service", NULL, COLUMN_TEXT}, {"text", NULL, COLUMN_PROSE},
+};
+
+static int fake_lookup(void *context, const struct tuple_question *question, struct report **ret_report,
+		       char *error, size_t error_size)
+{
+	(void)error;
+	(void)error_size;
+	((struct fake *)context)->question = *question;
+	*ret_report = report_new("lookup");
+	report_section(*ret_report, NULL, REPORT_OBJECT, fake_lookup_columns, 2);
+	report_row(*ret_report);
+	report_text(*ret_report, "web");
+	report_text(*ret_report, "service web -> 10.0.0.11:80 (maglev slot 40961, new flow)\n"
+				 "  out ext -> int");
+	return 0;
+}
+
+static int fake_clear_counters(void *context, char *error, size_t error_size)
+{
+	(void)error;
+	(void)error_size;
+	((struct fake *)context)->counter_clears++;
+	return 0;
+}
+
+static int fake_clear_flows(void *context, const struct filter *filter, uint64_t *ret_count, char *error,
+			    size_t error_size)
+{
+	struct fake *fake = context;
+
+	(void)error;
+	(void)error_size;
+	fake->filter = *filter;
+	fake->flow_clears++;
+	*ret_count = fake->flows;
+	return 0;
+}
+
+static int fake_drain_deadline(void *context, const struct config_backend *backend, uint64_t timeout_ns,
+			       char *error, size_t error_size)
+{
+	struct fake *fake = context;
+
+	(void)backend;
+	(void)error;
+	(void)error_size;
+	fake->drain_timeout_ns = timeout_ns;
+	fake->drains++;
+	return 0;
+}
+
+static int fake_backend_flows(void *context, const struct config_backend *backend, uint64_t *ret_flows,
+			      char *error, size_t error_size)
+{
+	(void)backend;
+	(void)error;
+	(void)error_size;
+	*ret_flows = ((struct fake *)context)->flows;
+	return 0;
+}
+
+static struct appliance fake_appliance(struct fake *fake)
+{
+	fake->running = config_new();
+	fake->state = "up";
+	return (struct appliance){
+		.context = fake, .running = fake_running, .revision = fake_revision,
+		.commit = fake_commit, .check = fake_check, .revision_text = fake_revision_text,
+		.backup = fake_backup, .report = fake_report, .lookup = fake_lookup,
+		.clear_counters = fake_clear_counters, .clear_flows = fake_clear_flows,
+		.drain_deadline = fake_drain_deadline, .backend_flows = fake_backend_flows,
+	};
+}
+
+static void fake_free(struct fake *fake)
+{
+	config_free(fake->running);
+	for (unsigned i = 0; i < FAKE_REVISIONS; i++)
+		free(fake->text[i]);
+}
+
+#endif
