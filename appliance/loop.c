@@ -127,7 +127,13 @@ static void rest(struct loop *loop, uint64_t now_ns)
 	}
 	loop->stats.sleeps++;
 	loop->next_tick_ns = 0;
-	epoll_wait(loop->epoll_fd, events, INTERFACES_MAX + 1, timeout_ms);
+	int ready = epoll_wait(loop->epoll_fd, events, INTERFACES_MAX + 1, timeout_ms);
+
+	/* A ring whose interface went down ends every sleep until it is asked. The control thread hears
+	 * of the interface by other ways. */
+	for (int i = 0; i < ready; i++)
+		if (events[i].events & EPOLLERR && events[i].data.u32 != NONE)
+			ring_broken(loop->ring[events[i].data.u32]);
 }
 
 static void pause_a_little(void)

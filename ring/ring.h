@@ -62,7 +62,8 @@ bool ring_send(struct ring *ring, const struct frame *frame);
  * nothing leaves late. Call it after every batch, also an empty one. */
 void ring_flush(struct ring *ring);
 
-/* Readable when a received block has been handed over; for epoll. */
+/* Readable when a received block has been handed over; in error, and waking whoever waits on it, from
+ * when the interface goes until ring_broken() is called. For epoll. */
 int ring_fd(const struct ring *ring);
 
 /* True when the kernel has reported since the last call that the interface went away or down. A ring

@@ -210,6 +210,7 @@ static void assert_passes_both_ways(struct ring *ring, int far, uint32_t number)
 static void a_link_that_goes_down_is_noticed_and_works_when_it_comes_back(void **state)
 {
 	struct ring *ring = veth_ring(1500);
+	struct pollfd poller = {.fd = ring_fd(ring)}; /* errors only */
 	int far = veth_far();
 	(void)state;
 
@@ -217,9 +218,12 @@ static void a_link_that_goes_down_is_noticed_and_works_when_it_comes_back(void *
 		assert_passes_both_ways(ring, far, n);
 		assert_false(ring_broken(ring));
 		veth_run("ip link set near down");
-		/* Without anything having been sent. */
+		/* Without anything having been sent; and whoever waits is woken once. */
+		assert_int_equal(poll(&poller, 1, VETH_PATIENCE_MS), 1);
+		assert_true(poller.revents & POLLERR);
 		assert_true(ring_broken(ring));
 		assert_false(ring_broken(ring));
+		assert_int_equal(poll(&poller, 1, 0), 0);
 		veth_run("ip link set near up");
 	}
 	assert_passes_both_ways(ring, far, 9);
