@@ -1,8 +1,8 @@
 /* What may enter a ring: a libpcap expression, compiled to classic BPF and run by the kernel.
  *
- * The kernel runs it on the frame from the Ethernet header on, virtio header or not, after a VLAN tag
- * was taken out of the bytes: `ip` matches a tagged IPv4 frame too, and `vlan` would look for a tag
- * where there is none any more. Such an expression is refused rather than misunderstood.
+ * The kernel runs it on the frame from the Ethernet header on, virtio header or not, after a VLAN
+ * tag was taken out of the bytes: `ip` matches a tagged IPv4 frame too, and `vlan` would look for a
+ * tag where there is none any more. Such an expression is refused rather than misunderstood.
  */
 #include "ring/internal.h"
 
@@ -15,13 +15,13 @@
 #include <linux/filter.h>
 
 enum {
-	/* What an accepting filter returns: how many bytes to keep. The most that libpcap knows, and
-	 * no less than a receive block. */
+	/* What an accepting filter returns: how many bytes to keep. The most that libpcap knows,
+	 * and no less than a receive block. */
 	FILTER_SNAPLEN = 262144,
 	FILTER_OPTIMIZE = 1,
 };
 
-_Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter), "libpcap's code is the kernel's");
+_Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter), "same code");
 _Static_assert(offsetof(struct bpf_insn, k) == offsetof(struct sock_filter, k), "layout");
 
 static bool names_vlan(const char *expression)

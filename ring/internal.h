@@ -16,7 +16,7 @@
 
 enum {
 	RING_ETHERNET_HEADER = 14,
-	/* A packet's header in a ring: on receive a sockaddr_ll follows it, on sending the frame. */
+	/* A packet's header in a ring. On receive a sockaddr_ll follows, on sending the frame. */
 	RING_PACKET_HEADER = sizeof(struct tpacket3_hdr),
 	RING_VIRTIO_HEADER = sizeof(struct offload),
 };
@@ -31,10 +31,10 @@ enum { RECEIVE_PEEKS = 0 };
 #endif
 
 enum {
-	/* A block must exceed a super-frame. 256 KB x 32 lost least; fewer or smaller ones lose more. */
+	/* More than a super-frame. 256 KB x 32 lost least; fewer or smaller ones lose more. */
 	RECEIVE_BLOCK_BYTES = 256 * 1024,
-	/* From net/packet/af_packet.c: V3_ALIGNMENT, BLK_HDR_LEN, and a packet's header as far as the
-	 * kernel may still write to it when the packet has been read. */
+	/* From net/packet/af_packet.c: V3_ALIGNMENT, BLK_HDR_LEN, and a packet's header as far as
+	 * the kernel may still write to it when the packet has been read. */
 	RECEIVE_ALIGNMENT = 8,
 	RECEIVE_BLOCK_HEADER = sizeof(struct tpacket_block_desc),
 	RECEIVE_HEADER = RING_PACKET_HEADER + sizeof(struct sockaddr_ll),

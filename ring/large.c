@@ -1,6 +1,6 @@
-/* Frames that no slot holds: super-frames of up to 64 KB and more, and what a jumbo interface carries
- * beyond the largest slot. Slots large enough for them were slower (68 KB slots: 8.3 Gbit/s of TCP
- * against 10.3), so they leave one by one through a socket without a ring.
+/* Frames that no slot holds: super-frames of up to 64 KB and more, and what a jumbo interface
+ * carries beyond the largest slot. Slots large enough for them were slower (68 KB slots: 8.3 Gbit/s
+ * of TCP against 10.3), so they leave one by one through a socket without a ring.
  */
 #include "ring/internal.h"
 #include "ring/vlan.h"

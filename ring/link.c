@@ -1,8 +1,8 @@
 /* Links and addresses by rtnetlink (libmnl; rtnetlink(7), linux/rtnetlink.h).
  *
- * Two sockets: answers to questions come on one, news on the other, so that a question never swallows
- * a piece of news. The news itself is not read: whoever is told that something changed asks anew,
- * which is also right when the kernel had to drop messages.
+ * Two sockets: answers to questions come on one, news on the other, so that a question never
+ * swallows a piece of news. The news itself is not read: whoever is told that something changed
+ * asks anew, which is also right when the kernel had to drop messages.
  */
 #include "ring/link.h"
 
@@ -74,7 +74,7 @@ bool link_watch_drain(struct link_watch *watch)
 	char byte;
 
 	/* Only link messages are subscribed to. ENOBUFS: some were dropped. */
-	while (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) >= 0 || errno == ENOBUFS || errno == EINTR)
+	while (recv(fd, &byte, sizeof(byte), 0) >= 0 || errno == ENOBUFS || errno == EINTR)
 		changed = true;
 	return changed;
 }
@@ -105,7 +105,8 @@ static int append(struct answer *answer, size_t bytes, unsigned sequence)
 	return 0;
 }
 
-/* Asks for all objects of `type` and reads the answer to its end. 0 or a negative errno. */
+/* Asks for all objects of `type` and reads the answer to its end. 0 or a negative errno; -EINTR
+ * when the answer is not of one moment. */
 static int ask(struct link_watch *watch, uint16_t type, uint8_t family, struct answer *ret_answer)
 {
 	_Alignas(struct nlmsghdr) uint8_t question[NLMSG_SPACE(sizeof(struct rtgenmsg))];
@@ -133,10 +134,21 @@ static int ask(struct link_watch *watch, uint16_t type, uint8_t family, struct a
 		else if (errno != EINTR)
 			status = -errno;
 	}
-	return status;
+	return !status && ret_answer->interrupted ? -EINTR : status;
 }
 
 typedef void message_visit(const struct nlmsghdr *message, const void *visitor);
+
+static void visit_all(const struct answer *answer, unsigned sequence, message_visit *visit,
+		      const void *visitor)
+{
+	const struct nlmsghdr *message = (const void *)answer->bytes;
+	int left = (int)answer->length;
+
+	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+		if (message->nlmsg_seq == sequence && message->nlmsg_type >= NLMSG_MIN_TYPE)
+			visit(message, visitor);
+}
 
 /* One call of `visit` for each object of `type`. */
 static int dump(struct link_watch *watch, uint16_t type, uint8_t family, message_visit *visit,
@@ -146,18 +158,10 @@ static int dump(struct link_watch *watch, uint16_t type, uint8_t family, message
 
 	for (unsigned attempt = 0; status == -EINTR && attempt < LINK_ATTEMPTS; attempt++) {
 		struct answer answer = {0};
-		const struct nlmsghdr *message;
-		int left;
 
 		status = ask(watch, type, family, &answer);
-		if (!status && answer.interrupted)
-			status = -EINTR;
-		message = (const void *)answer.bytes;
-		left = status ? 0 : (int)answer.length;
-		for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
-			if (message->nlmsg_seq == watch->sequence &&
-			    message->nlmsg_type >= NLMSG_MIN_TYPE)
-				visit(message, visitor);
+		if (!status && answer.bytes)
+			visit_all(&answer, watch->sequence, visit, visitor);
 		free(answer.bytes);
 	}
 	return status;

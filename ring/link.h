@@ -1,4 +1,4 @@
-/* What the kernel says of the machine's interfaces, and word of every change (rtnetlink, libmnl). */
+/* What the kernel says of the machine's interfaces, and word of every change (rtnetlink). */
 #ifndef RING_LINK_H
 #define RING_LINK_H
 
@@ -31,8 +31,8 @@ bool link_watch_drain(struct link_watch *watch);
 /* Asks the kernel for all links, one call of `visit` each. 0 or a negative errno. */
 int link_list(struct link_watch *watch, link_visit *visit, void *context);
 
-/* Addresses that the host's kernel itself owns (it would answer for them). One call of `visit` each,
- * IPv4 in network order, with the interface's index. 0 or a negative errno. */
+/* Addresses that the host's kernel itself owns (it would answer for them). One call of `visit`
+ * each, IPv4 in network order, with the interface's index. 0 or a negative errno. */
 typedef void link_address_visit(void *context, uint32_t address_be, unsigned ifindex);
 int link_addresses(struct link_watch *watch, link_address_visit *visit, void *context);
 

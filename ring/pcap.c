@@ -1,8 +1,8 @@
 /* Capture files in the place of rings, for replay: libpcap reads and writes them.
  *
- * A source copies each frame out of libpcap's own buffer, which must not be written to, into one with
- * the headroom and the alignment that a receive ring gives. A file cut short gives every whole frame
- * before it says so.
+ * A source copies each frame out of libpcap's own buffer, which must not be written to, into one
+ * with the headroom and the alignment that a receive ring gives. A file cut short gives every whole
+ * frame before it says so.
  */
 #include "ring/pcap.h"
 

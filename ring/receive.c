@@ -2,22 +2,23 @@
  *
  * A V3 ring hands over whole blocks, at the latest when its timer says so, which costs up to a
  * millisecond. So packets of the open block are read as they appear ("peeking"). The kernel's
- * tpacket_rcv() writes a packet's header in this order: tp_next_offset, the block's length and count,
- * the virtio header, the bytes, TP_STATUS_USER, then tp_len, tp_snaplen, tp_mac, and last the
- * sockaddr_ll behind it. Hence three rules, and none of them can be left out:
+ * tpacket_rcv() writes a packet's header in this order: tp_next_offset, the block's length and
+ * count, the virtio header, the bytes, TP_STATUS_USER, then tp_len, tp_snaplen, tp_mac, and last
+ * the sockaddr_ll behind it. Hence three rules, and none of them can be left out:
  *
  *  1. A block is zeroed before it is given back, so that a header which the kernel has not written
  *     yet reads as zero.
- *  2. A packet of an open block is there once TP_STATUS_USER and the fields written after it are all
- *     non-zero. Its successor stands right behind it: tp_next_offset is zeroed when a block is closed.
+ *  2. A packet of an open block is there once TP_STATUS_USER and the fields written after it are
+ *     all non-zero. Its successor stands right behind it: tp_next_offset is zeroed when a block is
+ *     closed.
  *  3. Once a block is closed the kernel's count says how many packets are left. One without
  *     TP_STATUS_USER was given up half-way (the kernel has counted it as lost) and is stepped over.
  *
  * That leans on stores being seen in the order in which they were made. x86 promises it; elsewhere
  * only closed blocks are read.
  *
- * A block goes back to the kernel when all its frames were handed out and released. A batch may span
- * blocks, so finished ones are counted and go back together in ring_release().
+ * A block goes back to the kernel when all its frames were handed out and released. A batch may
+ * span blocks, so finished ones are counted and go back together in ring_release().
  */
 #include "ring/internal.h"
 
@@ -109,7 +110,9 @@ static int join_mac(int fd, unsigned ifindex, const uint8_t *mac)
 	};
 
 	memcpy(member.mr_address, mac, ETH_ALEN);
-	return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &member, sizeof(member)) ? -errno : 0;
+	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &member, sizeof(member)))
+		return -errno;
+	return 0;
 }
 
 int receive_open(struct ring *ring, const struct ring_options *options, char *error,
@@ -251,7 +254,7 @@ unsigned ring_receive(struct ring *ring, struct frame *frames, unsigned max)
 		if (receiver->taken < block->num_pkts)
 			break;
 		receiver->finished++;
-		start_block(receiver, receiver->block + 1 < receiver->blocks ? receiver->block + 1 : 0);
+		start_block(receiver, (receiver->block + 1) % receiver->blocks);
 	}
 	receiver->held |= count > 0;
 	/* A block may close after its last frame was released: nobody would ask for it again. */

@@ -1,8 +1,8 @@
-/* A ring as a whole: opening in the right order, closing, counters, and what its three sockets share.
+/* A ring as a whole: opening in the right order, closing, counters, what its sockets share.
  *
- * The sockets are apart because the kernel ties a choice to each: a socket with a transmit ring sends
- * from its slots only, so frames larger than a slot need one without; and a receive ring of its own
- * lets the transmit socket keep protocol 0, which costs nothing on receive.
+ * The sockets are apart because the kernel ties a choice to each: a socket with a transmit ring
+ * sends from its slots only, so frames larger than a slot need one without; and a receive ring of
+ * its own lets the transmit socket keep protocol 0, which costs nothing on receive.
  */
 #include "ring/internal.h"
 #include "ring/vlan.h"

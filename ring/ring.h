@@ -21,8 +21,8 @@ struct ring_options {
 	unsigned ifindex;
 	unsigned mtu;          /* bytes; sizes the transmit slots */
 	uint16_t interface;    /* what ring_receive() writes into frame.interface */
-	unsigned blocks;       /* receive blocks; 0: RING_BLOCKS_DEFAULT. Halved while memory lacks */
-	unsigned retire_ms;    /* an idle block is handed over after this; 0: RING_RETIRE_DEFAULT_MS */
+	unsigned blocks;       /* to receive; 0: RING_BLOCKS_DEFAULT. Halved while memory lacks */
+	unsigned retire_ms;    /* an idle block is handed over after; 0: RING_RETIRE_DEFAULT_MS */
 	const char *filter;    /* libpcap expression for what enters the ring; NULL: everything */
 	const uint8_t *mac;    /* a unicast MAC to receive beside the interface's own; NULL: none */
 };
@@ -41,7 +41,7 @@ struct ring_stats {
 	uint64_t sent;          /* frames that the kernel took */
 	uint64_t sent_large;    /* of those, the ones that went past the slots */
 	uint64_t send_full;     /* frames dropped: every slot, or the kernel's queue, was full */
-	uint64_t send_failed;   /* frames dropped: malformed, over the MTU, or the interface was down */
+	uint64_t send_failed;   /* frames dropped: malformed, over the MTU, or interface down */
 };
 
 /* Opens the rings and starts receiving. 0, or a negative errno with a sentence in `error`. */
@@ -54,21 +54,21 @@ void ring_close(struct ring *ring);
 unsigned ring_receive(struct ring *ring, struct frame *frames, unsigned max);
 void ring_release(struct ring *ring);
 
-/* Queues a copy of the frame, a VLAN tag beside it put back into the bytes; its order against earlier
- * ones is kept. Never waits. False: dropped, counted. */
+/* Queues a copy of the frame, a VLAN tag beside it put back into the bytes; its order against
+ * earlier ones is kept. Never waits. False: dropped, counted. */
 bool ring_send(struct ring *ring, const struct frame *frame);
 /* One kick for all that was queued. Does nothing where nothing was. What the kernel has no room for
  * stays queued for the next call; what it refuses because the interface is down is dropped, so that
  * nothing leaves late. Call it after every batch, also an empty one. */
 void ring_flush(struct ring *ring);
 
-/* Readable when a received block has been handed over; in error, and waking whoever waits on it, from
- * when the interface goes until ring_broken() is called. For epoll. */
+/* Readable when a received block has been handed over; in error, and waking whoever waits on it,
+ * from when the interface goes until ring_broken() is called. For epoll. */
 int ring_fd(const struct ring *ring);
 
-/* True when the kernel has reported since the last call that the interface went away or down. A ring
- * works again by itself when the same interface comes up; one with another index, MTU or MAC address
- * needs a new ring. Asks the kernel: not for every batch. */
+/* True when the kernel has reported since the last call that the interface went away or down. A
+ * ring works again by itself when the same interface comes up; one with another index, MTU or MAC
+ * address needs a new ring. Asks the kernel: not for every batch. */
 bool ring_broken(struct ring *ring);
 
 /* Counters since ring_open(). Asks the kernel: not for every batch. */

@@ -1,17 +1,18 @@
 /* The transmit ring: frames are copied into slots, one send() hands all of them to the kernel.
  *
- * Each slot is {tpacket3_hdr, virtio header, frame}. Where the frame is not a super-frame, hdr_len is
- * set to its whole length: the kernel then copies it into a linear buffer, where it would otherwise
- * attach our page, which a veth must copy once more (595 ns a packet instead of 776 to 850).
+ * Each slot is {tpacket3_hdr, virtio header, frame}. Where the frame is not a super-frame, hdr_len
+ * is set to its whole length: the kernel then copies it into a linear buffer, where it would
+ * otherwise attach our page, which a veth must copy once more (595 ns a packet instead of 776 to
+ * 850).
  *
- * The kernel walks the slots in our order and stops at the first that does not ask to be sent, so no
- * slot is ever skipped. With PACKET_LOSS it passes over a frame that it finds malformed without a
- * word; ring_send() therefore refuses, and counts, what the kernel would. Who owns a slot: while it
- * says SEND_REQUEST or SENDING the kernel, else we.
+ * The kernel walks the slots in our order and stops at the first that does not ask to be sent, so
+ * no slot is ever skipped. With PACKET_LOSS it passes over a frame that it finds malformed without
+ * a word; ring_send() therefore refuses, and counts, what the kernel would. Who owns a slot: while
+ * it says SEND_REQUEST or SENDING the kernel, else we.
  *
  * Nothing here waits. What the kernel cannot take now (queue full) stays in its slots and goes out
- * with the next flush. What it refuses because the interface is down is taken back at once: it would
- * leave, stale, when the interface comes up again.
+ * with the next flush. What it refuses because the interface is down is taken back at once: it
+ * would leave, stale, when the interface comes up again.
  */
 #include "ring/internal.h"
 #include "ring/vlan.h"

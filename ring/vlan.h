@@ -40,7 +40,7 @@ static inline void vlan_copy(const struct frame *frame, uint8_t *to)
 	       frame->length - VLAN_TAG_OFFSET);
 }
 
-/* What is left for hardware to do, with its offsets moved by the tag that now stands before them. */
+/* What is left for hardware to do, its offsets moved by the tag that now stands before them. */
 static inline struct offload vlan_offload(const struct frame *frame)
 {
 	struct offload offload = frame->offload;

@@ -1,4 +1,5 @@
-/* Capture files in and out: nothing is lost or changed on the way, and a bad file says what is wrong. */
+/* Capture files in and out: nothing is lost or changed on the way, and a bad file says what is
+ * wrong. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,6 +62,11 @@ static struct pcap_source *open_source(void)
 	return source;
 }
 
+static int next(struct pcap_source *source, struct frame *ret_frame, uint64_t *ret_time_ns)
+{
+	return pcap_source_next(source, ret_frame, ret_time_ns, error, sizeof(error));
+}
+
 static void assert_open_fails(int status, const char *reason)
 {
 	struct pcap_source *source = NULL;
@@ -97,14 +103,14 @@ static void frames_come_back_with_bytes_and_nanoseconds(void **state)
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i * 31 + i / 256);
 	for (size_t i = 0; i < count; i++) {
-		frame = (struct frame){.data = bytes, .length = lengths[i], .wire_length = lengths[i]};
+		frame = (struct frame){.data = bytes, .length = lengths[i]};
 		assert_int_equal(pcap_sink_write(sink, &frame, begin_ns + i), 0);
 	}
 	assert_int_equal(pcap_sink_close(sink, error, sizeof(error)), 0);
 
 	source = open_source();
 	for (size_t i = 0; i < count; i++) {
-		assert_int_equal(pcap_source_next(source, &frame, &time_ns, error, sizeof(error)), 1);
+		assert_int_equal(next(source, &frame, &time_ns), 1);
 		assert_int_equal(time_ns, begin_ns + i);
 		assert_int_equal(frame.length, lengths[i]);
 		assert_int_equal(frame.wire_length, lengths[i]);
@@ -115,8 +121,8 @@ static void frames_come_back_with_bytes_and_nanoseconds(void **state)
 		assert_true(frame.headroom >= 64);
 		memset(frame.data - frame.headroom, 0xee, frame.headroom + (size_t)frame.length);
 	}
-	assert_int_equal(pcap_source_next(source, &frame, &time_ns, error, sizeof(error)), 0);
-	assert_int_equal(pcap_source_next(source, &frame, &time_ns, error, sizeof(error)), 0);
+	assert_int_equal(next(source, &frame, &time_ns), 0);
+	assert_int_equal(next(source, &frame, &time_ns), 0);
 	pcap_source_close(source);
 }
 
@@ -134,7 +140,7 @@ static void microsecond_captures_are_read_in_nanoseconds(void **state)
 	fclose(stream);
 
 	source = open_source();
-	assert_int_equal(pcap_source_next(source, &frame, &time_ns, error, sizeof(error)), 1);
+	assert_int_equal(next(source, &frame, &time_ns), 1);
 	assert_int_equal(time_ns, 1600000000999999000);
 	/* And a frame that was cut short when it was captured is told as one. */
 	assert_int_equal(frame.length, 8);
@@ -160,11 +166,11 @@ static void pcapng_is_read_too(void **state)
 	fclose(stream);
 
 	source = open_source();
-	assert_int_equal(pcap_source_next(source, &frame, &time_ns, error, sizeof(error)), 1);
+	assert_int_equal(next(source, &frame, &time_ns), 1);
 	assert_int_equal(time_ns, 5000);
 	assert_int_equal(frame.length, 8);
 	assert_memory_equal(frame.data, &packet[7], 8);
-	assert_int_equal(pcap_source_next(source, &frame, &time_ns, error, sizeof(error)), 0);
+	assert_int_equal(next(source, &frame, &time_ns), 0);
 	pcap_source_close(source);
 }
 
@@ -177,7 +183,7 @@ static void a_capture_without_frames_is_no_error(void **state)
 
 	assert_int_equal(pcap_sink_close(open_sink(), error, sizeof(error)), 0);
 	source = open_source();
-	assert_int_equal(pcap_source_next(source, &frame, &time_ns, error, sizeof(error)), 0);
+	assert_int_equal(next(source, &frame, &time_ns), 0);
 	pcap_source_close(source);
 }
 
@@ -196,8 +202,8 @@ static void a_file_cut_short_gives_its_whole_frames_then_says_so(void **state)
 	assert_int_equal(truncate(file, 24 + 2 * (16 + 100) - 1), 0);
 
 	source = open_source();
-	assert_int_equal(pcap_source_next(source, &frame, &time_ns, error, sizeof(error)), 1);
-	assert_int_equal(pcap_source_next(source, &frame, &time_ns, error, sizeof(error)), -EINVAL);
+	assert_int_equal(next(source, &frame, &time_ns), 1);
+	assert_int_equal(next(source, &frame, &time_ns), -EINVAL);
 	assert_non_null(strstr(error, file));
 	assert_non_null(strstr(error, "truncated"));
 	pcap_source_close(source);
@@ -217,7 +223,7 @@ static void an_impossible_length_is_an_error(void **state)
 	write_words(stream, longer_than_the_wire, 6);
 	fclose(stream);
 	source = open_source();
-	assert_int_equal(pcap_source_next(source, &frame, &time_ns, error, sizeof(error)), -EINVAL);
+	assert_int_equal(next(source, &frame, &time_ns), -EINVAL);
 	assert_non_null(strstr(error, "4 bytes, 8 of them captured"));
 	pcap_source_close(source);
 
@@ -225,7 +231,7 @@ static void an_impossible_length_is_an_error(void **state)
 	write_words(stream, huge, 4);
 	fclose(stream);
 	source = open_source();
-	assert_int_equal(pcap_source_next(source, &frame, &time_ns, error, sizeof(error)), -EINVAL);
+	assert_int_equal(next(source, &frame, &time_ns), -EINVAL);
 	assert_non_null(strstr(error, file));
 	pcap_source_close(source);
 }
@@ -274,7 +280,7 @@ static void a_tag_beside_the_frame_is_written_into_it(void **state)
 	assert_int_equal(pcap_sink_close(sink, error, sizeof(error)), 0);
 
 	source = open_source();
-	assert_int_equal(pcap_source_next(source, &frame, &time_ns, error, sizeof(error)), 1);
+	assert_int_equal(next(source, &frame, &time_ns), 1);
 	assert_int_equal(frame.length, 64);
 	assert_memory_equal(frame.data, bytes, 12);
 	assert_memory_equal(frame.data + 12, tag, 4);
@@ -289,7 +295,8 @@ static void a_capture_that_cannot_be_written_says_so(void **state)
 	struct pcap_sink *sink;
 	(void)state;
 
-	assert_int_equal(pcap_sink_open(&sink, "/nonexistent/x.pcap", error, sizeof(error)), -ENOENT);
+	assert_int_equal(pcap_sink_open(&sink, "/nonexistent/x.pcap", error, sizeof(error)),
+			 -ENOENT);
 	assert_string_equal(error, "/nonexistent/x.pcap: No such file or directory");
 
 	assert_int_equal(pcap_sink_open(&sink, "/dev/full", error, sizeof(error)), 0);

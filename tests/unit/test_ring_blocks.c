@@ -1,5 +1,5 @@
-/* The three rules of reading a block while the kernel fills it (ring/receive.c), against a kernel that
- * this test plays itself, one store after the other in the order of tpacket_rcv(). */
+/* The three rules of reading a block while the kernel fills it (ring/receive.c), against a kernel
+ * that this test plays itself, one store after the other in the order of tpacket_rcv(). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -238,10 +238,12 @@ static void a_ring_that_is_wholly_held_is_not_read_again(void **state)
 
 static void nothing_is_read_behind_a_block_that_is_full_to_the_brim(void **state)
 {
+	/* 8 bytes are left, and behind the last block nothing at all. */
+	const uint32_t room = RECEIVE_BLOCK_BYTES - RECEIVE_BLOCK_HEADER - 8;
 	(void)state;
+
 	for (unsigned i = 0; i < BLOCKS; i++) {
-		/* 8 bytes are left, behind the last block nothing at all. */
-		write_packet(MAC, RECEIVE_BLOCK_BYTES - RECEIVE_BLOCK_HEADER - 8 - MAC - 6, 1, WHOLE);
+		write_packet(MAC, room - MAC, 1, WHOLE);
 		if (RECEIVE_PEEKS)
 			assert_int_equal(ring_receive(&ring, frames, 1), 1);
 		assert_none();

@@ -126,14 +126,14 @@ static void only_raw_sockets_need_a_privilege(void **state)
 static size_t mapped_bytes(void)
 {
 	FILE *file = fopen("/proc/self/statm", "r");
-	size_t pages = 0;
+	char line[128] = "";
 
 	if (file) {
-		if (fscanf(file, "%zu", &pages) != 1)
-			pages = 0;
+		if (!fgets(line, sizeof(line), file))
+			line[0] = '\0';
 		fclose(file);
 	}
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
+	return strtoul(line, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 static int open_with_room_for(size_t bytes)

@@ -15,7 +15,7 @@ static struct veth_packet packet;
 static struct frame numbered(size_t length, uint32_t number)
 {
 	veth_fill(bytes, length < 18 ? 18 : length, number);
-	return (struct frame){.data = bytes, .length = (uint32_t)length, .wire_length = (uint32_t)length};
+	return (struct frame){.data = bytes, .length = (uint32_t)length};
 }
 
 /* Queues frame `number`; false where the ring dropped it. */
@@ -167,7 +167,7 @@ static void a_full_queue_delays_then_drops_and_keeps_the_order(void **state)
 	uint32_t number;
 	(void)state;
 
-	/* The queue takes a few frames, then nothing: they wait in the slots until those are full. */
+	/* The queue takes a few frames, then nothing: they wait until the slots are full. */
 	veth_run("tc qdisc add dev near root tbf rate 8kbit burst 2000 limit 20000");
 	while (send_numbered(ring, 1000, accepted))
 		accepted++;

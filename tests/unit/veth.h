@@ -110,19 +110,23 @@ static inline struct ring *veth_ring(unsigned mtu)
 	return veth_open(&options);
 }
 
+static inline void veth_set(int fd, int level, int option, int value)
+{
+	assert_return_code(setsockopt(fd, level, option, &value, sizeof(value)), errno);
+}
+
 /* A plain packet socket at the far end, with virtio headers. */
 static inline int veth_far(void)
 {
 	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
 				      .sll_ifindex = (int)if_nametoindex("far")};
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	int one = 1, bytes = 64 * 1024 * 1024;
 
 	assert_true(fd >= 0);
-	assert_return_code(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)), errno);
-	assert_return_code(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)), errno);
-	assert_return_code(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)), errno);
-	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)), errno);
+	veth_set(fd, SOL_PACKET, PACKET_VNET_HDR, 1);
+	veth_set(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+	veth_set(fd, SOL_PACKET, PACKET_AUXDATA, 1);
+	veth_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, 64 * 1024 * 1024);
 	assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
 	return fd;
 }
