@@ -348,7 +348,7 @@ static void a_super_frame_meets_a_link_that_is_down(void **state)
 	ring_broken(ring);
 	assert_false(ring_send(ring, &frame));
 	assert_true(ring_broken(ring));
-	veth_run("ip link set near up");
+	veth_near_up();
 	assert_true(ring_send(ring, &frame));
 	/* The kernel's own refusal: segments of no size. */
 	frame.offload.gso_size = 0;

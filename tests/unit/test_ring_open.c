@@ -224,7 +224,7 @@ static void a_link_that_goes_down_is_noticed_and_works_when_it_comes_back(void *
 		assert_true(ring_broken(ring));
 		assert_false(ring_broken(ring));
 		assert_int_equal(poll(&poller, 1, 0), 0);
-		veth_run("ip link set near up");
+		veth_near_up();
 	}
 	assert_passes_both_ways(ring, far, 9);
 	ring_close(ring);
@@ -233,7 +233,7 @@ static void a_link_that_goes_down_is_noticed_and_works_when_it_comes_back(void *
 	veth_run("ip link set near down");
 	ring = veth_ring(1500);
 	assert_true(ring_broken(ring));
-	veth_run("ip link set near up");
+	veth_near_up();
 	assert_passes_both_ways(ring, far, 10);
 	ring_close(ring);
 	close(far);

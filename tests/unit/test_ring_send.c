@@ -215,7 +215,7 @@ static void nothing_stale_leaves_when_a_link_comes_up_again(void **state)
 		assert_true(ring_broken(ring));
 		assert_false(ring_broken(ring));
 
-		veth_run("ip link set near up");
+		veth_near_up();
 		ring_flush(ring);
 		for (uint32_t n = 0; n < 2 * SLOTS; n++) {
 			assert_true(send_numbered(ring, 100, n));

@@ -58,6 +58,15 @@ __attribute__((format(printf, 1, 2))) static inline void veth_run(const char *fo
 		fail_msg("failed: %s", command);
 }
 
+/* Takes the near end up, and waits until the far one has noticed: until then the kernel throws away
+ * what leaves there. */
+static inline void veth_near_up(void)
+{
+	veth_run("ip link set near up");
+	veth_run("timeout %d sh -c 'until ip link show far | grep -q \"state UP\"; do :; done'",
+		 VETH_PATIENCE_MS / 1000);
+}
+
 static inline void veth_needs_root(void **state)
 {
 	(void)state;
