@@ -182,6 +182,16 @@ static void table_heading(const struct table *table, FILE *stream)
 	fputc('\n', stream);
 }
 
+static void put_prose(FILE *stream, const char *text)
+{
+	size_t length = strlen(text);
+
+	fputs(text, stream);
+	if (length && text[length - 1] != '\n')
+		fputc('\n', stream);
+}
+
+/* Whole lines that belong to the row follow it. */
 static void table_row(const struct table *table, size_t row, FILE *stream)
 {
 	const struct section *section = table->section;
@@ -192,6 +202,9 @@ static void table_row(const struct table *table, size_t row, FILE *stream)
 			put_cell(stream, cell_text(&section->column[i], section_cell(section, row, i), room),
 				 table->width[i], to_the_right(&section->column[i]), i == table->last);
 	fputc('\n', stream);
+	for (size_t i = 0; i < section->columns; i++)
+		if (section->column[i].type == COLUMN_PROSE)
+			put_prose(stream, cell_text(&section->column[i], section_cell(section, row, i), room));
 }
 
 static void render_list(const struct section *section, struct text_writer *writer)
@@ -213,15 +226,6 @@ static void render_list(const struct section *section, struct text_writer *write
 		table_row(&table, row, writer->stream);
 	part_end(writer, false);
 	free(table.width);
-}
-
-static void put_prose(FILE *stream, const char *text)
-{
-	size_t length = strlen(text);
-
-	fputs(text, stream);
-	if (length && text[length - 1] != '\n')
-		fputc('\n', stream);
 }
 
 static void render_object(const struct section *section, struct text_writer *writer)

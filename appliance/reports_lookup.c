@@ -1,0 +1,218 @@
+/* lookup: which backend a client's packet would go to, and why. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "appliance/reports_topics.h"
+
+enum { LINES_SIZE = 1024 };
+
+static const struct column lookup_columns[] = {
+	{"service", NULL, COLUMN_TEXT},
+	{"pool", NULL, COLUMN_TEXT},
+	{"backend_address", NULL, COLUMN_TEXT},
+	{"backend_port", NULL, COLUMN_COUNT},
+	{"how", NULL, COLUMN_TEXT},
+	{"slot", NULL, COLUMN_COUNT},
+	{"new_flow", NULL, COLUMN_FLAG},
+	{"in_interface", NULL, COLUMN_TEXT},
+	{"out_interface", NULL, COLUMN_TEXT},
+	{"next_hop", NULL, COLUMN_TEXT},
+	{"next_hop_mac", NULL, COLUMN_TEXT},
+	{"neighbor", NULL, COLUMN_TEXT},
+	{"mtu", NULL, COLUMN_COUNT},
+	{"verdict", NULL, COLUMN_TEXT},
+	{"reason", NULL, COLUMN_TEXT},
+	{"lines", NULL, COLUMN_PROSE},
+};
+
+/* What the path said, with names. */
+struct answer {
+	struct lookup lookup;
+	const char *service;      /* NULL: none */
+	const struct config_backend *backend; /* NULL: none */
+	uint16_t backend_port;
+	const char *in, *out;     /* interfaces; NULL: no route */
+	unsigned mtu;
+};
+
+static const char *const how_texts[] = {
+	[LOOKUP_FLOW] = "flow", [LOOKUP_MAGLEV] = "maglev", [LOOKUP_FALLBACK] = "fallback",
+};
+
+/* Replies would leave by it, so clients are behind it. */
+static const char *interface_towards(const struct control *control, be32 address)
+{
+	const struct snapshot_route *route =
+		snapshot_route_find(&control->compiler.current->snapshot, address, NONE);
+
+	return route ? overview_interface_name(control, route->interface) : NULL;
+}
+
+static int service_name(const struct control *control, uint32_t id, const char **ret_name)
+{
+	uint32_t index = snapshot_service_of(&control->compiler.current->snapshot, id);
+	const struct config_service **map = overview_service_map(control);
+
+	if (!map)
+		return -ENOMEM;
+	*ret_name = index == NONE ? NULL : map[index]->name;
+	free(map);
+	return 0;
+}
+
+static int ask(struct control *control, const struct tuple_question *question,
+	       struct answer *ret_answer)
+{
+	const struct snapshot *snapshot = &control->compiler.current->snapshot;
+	struct flow_tuple tuple = {
+		.source = question->source.address,
+		.destination = question->destination.address,
+		.source_port = to_be16(question->source.port),
+		.destination_port = to_be16(question->destination.port),
+		.protocol = question->udp ? PROTOCOL_NUMBER_UDP : PROTOCOL_NUMBER_TCP,
+	};
+	struct answer answer = {.in = interface_towards(control, tuple.source)};
+
+	observe_lookup(control->mailbox, &tuple, &answer.lookup);
+	answer.backend = overview_backend_of(control, answer.lookup.backend);
+	if (answer.backend)
+		answer.backend_port = answer.backend->address.port ? answer.backend->address.port :
+								     question->destination.port;
+	if (answer.lookup.interface != NONE) {
+		answer.out = overview_interface_name(control, answer.lookup.interface);
+		answer.mtu = snapshot->interface[answer.lookup.interface].mtu;
+	}
+	*ret_answer = answer;
+	return service_name(control, answer.lookup.service, &ret_answer->service);
+}
+
+static void write_choice(FILE *lines, const struct answer *answer)
+{
+	struct endpoint endpoint = {answer->backend->address.address, answer->backend_port};
+	char text[TEXT_SIZE];
+
+	format_endpoint(endpoint, text, sizeof(text));
+	fprintf(lines, "service %s -> %s ", answer->service, text);
+	if (answer->lookup.how == LOOKUP_FLOW)
+		fprintf(lines, "(flow)\n");
+	else
+		fprintf(lines, "(%s slot %" PRIu32 ", new flow)\n", how_texts[answer->lookup.how],
+			answer->lookup.slot);
+}
+
+static void write_way(FILE *lines, const struct answer *answer)
+{
+	const struct lookup *lookup = &answer->lookup;
+	struct mac mac = {.set = true};
+	char text[TEXT_SIZE];
+
+	fprintf(lines, "  out %s%s%s", answer->in ? answer->in : "", answer->in ? " -> " : "",
+		answer->out);
+	format_address(lookup->next_hop, text, sizeof(text));
+	fprintf(lines, ", next hop %s", text);
+	if (lookup->has_mac) {
+		memcpy(mac.byte, lookup->mac.byte, sizeof(mac.byte));
+		format_mac(mac, text, sizeof(text));
+		fprintf(lines, " at %s", text);
+	}
+	fprintf(lines, " (%s), mtu %u\n", lookup->neighbor, answer->mtu);
+}
+
+/* As an operator reads it:
+ *
+ *    service web -> 10.0.0.11:80 (maglev slot 40961, new flow)
+ *      out ext -> int, next hop 10.0.0.11 at 52:54:00:aa:00:11 (reachable), mtu 1500
+ */
+static void write_lines(const struct answer *answer, char ret_text[static LINES_SIZE])
+{
+	enum verdict verdict = answer->lookup.verdict;
+	FILE *lines = fmemopen(ret_text, LINES_SIZE, "w");
+
+	ret_text[0] = '\0';
+	if (!lines)
+		return;
+	if (answer->backend && answer->service)
+		write_choice(lines, answer);
+	else if (answer->service)
+		fprintf(lines, "service %s\n", answer->service);
+	if (answer->out)
+		write_way(lines, answer);
+	if (verdict_is_drop(verdict))
+		fprintf(lines, "DROP %s: %s\n", verdict_name(verdict), verdict_text(verdict));
+	else if (verdict == VERDICT_HELD)
+		fprintf(lines, "  held: %s\n", verdict_text(verdict));
+	fclose(lines);
+}
+
+static void report_nulls(struct report *report, unsigned count)
+{
+	while (count--)
+		report_null(report);
+}
+
+static void report_choice(struct report *report, const struct answer *answer)
+{
+	const struct lookup *lookup = &answer->lookup;
+
+	report_name(report, answer->service);
+	if (!answer->backend) {
+		report_nulls(report, 5); /* pool to slot */
+		report_flag(report, false);
+		return;
+	}
+	report_text(report, answer->backend->pool);
+	report_address(report, answer->backend->address.address);
+	report_number(report, answer->backend_port);
+	report_text(report, how_texts[lookup->how]);
+	if (lookup->how == LOOKUP_FLOW)
+		report_null(report);
+	else
+		report_number(report, lookup->slot);
+	report_flag(report, lookup->how != LOOKUP_FLOW);
+}
+
+static void report_way(struct report *report, const struct answer *answer)
+{
+	const struct lookup *lookup = &answer->lookup;
+
+	report_name(report, answer->in);
+	report_name(report, answer->out);
+	if (!answer->out) {
+		report_nulls(report, 4); /* next_hop to mtu */
+		return;
+	}
+	report_address(report, lookup->next_hop);
+	report_mac(report, &lookup->mac);
+	report_name(report, lookup->neighbor);
+	report_number(report, answer->mtu);
+}
+
+int reports_lookup(void *control, const struct tuple_question *question,
+		   struct report **ret_report, char *error, size_t error_size)
+{
+	struct report *report = report_new("lookup");
+	char lines[LINES_SIZE];
+	struct answer answer;
+
+	if (!report || ask(control, question, &answer))
+		goto no_memory;
+	write_lines(&answer, lines);
+	report_section(report, NULL, REPORT_OBJECT, COLUMNS(lookup_columns));
+	report_row(report);
+	report_choice(report, &answer);
+	report_way(report, &answer);
+	report_text(report, verdict_name(answer.lookup.verdict));
+	report_text(report, verdict_text(answer.lookup.verdict));
+	report_text(report, lines);
+	if (report_failed(report))
+		goto no_memory;
+	*ret_report = report;
+	return 0;
+no_memory:
+	report_free(report);
+	snprintf(error, error_size, "not enough memory for this report");
+	return -ENOMEM;
+}

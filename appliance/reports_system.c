@@ -1,0 +1,179 @@
+/* show status, version, revisions, events: the appliance itself. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+
+#include "appliance/reports_topics.h"
+
+enum { EVENTS_SHOWN = 100 }; /* unless `limit` says otherwise */
+
+#define SECOND_NS UINT64_C(1000000000)
+
+static const struct column status_columns[] = {
+	{"hostname", "hostname", COLUMN_TEXT},
+	{"version", "version", COLUMN_TEXT},
+	{"revision", "revision", COLUMN_COUNT},
+	{"started", "started", COLUMN_TIME},
+	{"uptime", "uptime", COLUMN_DURATION},
+	{"interfaces_up", "interfaces up", COLUMN_COUNT},
+	{"interfaces", "interfaces", COLUMN_COUNT},
+	{"services_up", "services up", COLUMN_COUNT},
+	{"services", "services", COLUMN_COUNT},
+	{"pools", "pools", COLUMN_COUNT},
+	{"backends_up", "backends up", COLUMN_COUNT},
+	{"backends", "backends", COLUMN_COUNT},
+	{"flows", "flows", COLUMN_COUNT},
+	{"flow_capacity", "flow capacity", COLUMN_COUNT},
+	{"received", "received", COLUMN_COUNT},
+	{"forwarded", "forwarded", COLUMN_COUNT},
+	{"dropped", "dropped", COLUMN_COUNT},
+	{"ring_lost", "ring lost", COLUMN_COUNT},
+};
+
+static void report_identity(struct show *show)
+{
+	const struct control *control = show->control;
+	struct report *report = show->report;
+	struct utsname system;
+
+	uname(&system);
+	report_text(report, system.nodename);
+	report_text(report, LB_VERSION);
+	report_number(report, control->revision);
+	if (control->loop) {
+		report_number(report, (uint64_t)control->started_ns);
+		report_number(report, (uint64_t)(wall_clock_ns() - control->started_ns));
+	} else {
+		report_null(report);
+		report_null(report);
+	}
+}
+
+static void report_links(struct report *report, const struct look *look)
+{
+	unsigned up = 0;
+
+	for (unsigned i = 0; i < look->views; i++)
+		up += look->view[i].state == INTERFACE_UP;
+	report_number(report, up);
+	report_number(report, look->views);
+}
+
+static void report_objects(struct report *report, const struct overview *overview)
+{
+	uint32_t services_up = 0, backends_up = 0;
+
+	for (uint32_t i = 0; i < overview->services; i++)
+		services_up += overview->service[i].state == SERVICE_UP;
+	for (uint32_t i = 0; i < overview->backends; i++)
+		backends_up += overview->backend[i].state == BACKEND_STATE_UP;
+	report_number(report, services_up);
+	report_number(report, overview->services);
+	report_number(report, overview->pools);
+	report_number(report, backends_up);
+	report_number(report, overview->backends);
+}
+
+static void report_traffic(struct report *report, const struct look *look)
+{
+	struct interface_totals total = {0};
+
+	for (unsigned i = 0; i < look->views; i++)
+		interface_totals_add(&total, &look->view[i].totals);
+	report_number(report, look->traffic.flows.live);
+	report_number(report, look->traffic.flows.capacity);
+	report_number(report, total.received);
+	report_number(report, total.forwarded);
+	report_number(report, total.dropped);
+	report_number(report, total.ring_lost);
+}
+
+int show_status(struct show *show)
+{
+	struct overview overview;
+	struct look *look = look_take(show->control);
+
+	if (!look || overview_take(show->control, &overview)) {
+		free(look);
+		return -ENOMEM;
+	}
+	report_section(show->report, NULL, REPORT_OBJECT, COLUMNS(status_columns));
+	report_row(show->report);
+	report_identity(show);
+	report_links(show->report, look);
+	report_objects(show->report, &overview);
+	report_traffic(show->report, look);
+	overview_free(&overview);
+	free(look);
+	return 0;
+}
+
+static const struct column version_columns[] = {
+	{"version", "version", COLUMN_TEXT},
+	{"kernel", "kernel", COLUMN_TEXT},
+};
+
+int show_version(struct show *show)
+{
+	struct utsname system;
+
+	uname(&system);
+	report_section(show->report, NULL, REPORT_OBJECT, COLUMNS(version_columns));
+	report_row(show->report);
+	report_text(show->report, LB_VERSION);
+	report_text(show->report, system.release);
+	return 0;
+}
+
+static const struct column revision_columns[] = {
+	{"revision", "REVISION", COLUMN_COUNT},
+	{"time", "TIME", COLUMN_TIME},
+	{"user", "USER", COLUMN_TEXT},
+	{"changes", "CHANGES", COLUMN_COUNT},
+	{"comment", "COMMENT", COLUMN_TEXT},
+};
+
+static void report_revision(void *context, const struct revision *revision)
+{
+	struct report *report = context;
+
+	report_row(report);
+	report_number(report, revision->number);
+	report_number(report, (uint64_t)revision->time_s * SECOND_NS);
+	report_text(report, revision->user);
+	report_number(report, revision->changes);
+	report_name(report, revision->comment);
+}
+
+/* Newest first. */
+int show_revisions(struct show *show)
+{
+	report_section(show->report, NULL, REPORT_LIST, COLUMNS(revision_columns));
+	if (!show->control->store)
+		return 0;
+	return store_revisions(show->control->store, report_revision, show->report, show->error,
+			       show->error_size);
+}
+
+static const struct column event_columns[] = {
+	{"time", "TIME", COLUMN_TIME},
+	{"event", "EVENT", COLUMN_TEXT},
+};
+
+/* The last ones, in the order in which they happened. */
+int show_events(struct show *show)
+{
+	const struct journal *journal = show->control->journal;
+	unsigned count = journal_count(journal);
+	unsigned limit = show->filter->limit ? show->filter->limit : EVENTS_SHOWN;
+
+	report_section(show->report, NULL, REPORT_LIST, COLUMNS(event_columns));
+	for (unsigned i = count < limit ? count : limit; i > 0; i--) {
+		const struct journal_entry *entry = journal_at(journal, i - 1);
+
+		report_row(show->report);
+		report_number(show->report, (uint64_t)entry->time_ns);
+		report_text(show->report, entry->sentence);
+	}
+	return 0;
+}
