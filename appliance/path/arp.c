@@ -234,13 +234,14 @@ static bool announces(const struct snapshot *snapshot, uint32_t interface)
 	       snapshot->interface[interface].sides & SIDE_FRONTEND;
 }
 
-/* True where the interface has come to announce what it did not before, or from another MAC. */
+/* True where the interface has come to announce, or is another one by now, or has another MAC. */
 static bool starts_to_announce(const struct snapshot *old, const struct snapshot *new,
 			       uint32_t interface)
 {
 	return announces(new, interface) &&
-	       (!announces(old, interface) || !mac_equal(&old->interface[interface].mac,
-							 &new->interface[interface].mac));
+	       (!announces(old, interface) ||
+		old->interface[interface].id != new->interface[interface].id ||
+		!mac_equal(&old->interface[interface].mac, &new->interface[interface].mac));
 }
 
 void arp_published(struct path *path, const struct snapshot *old, const struct snapshot *new)

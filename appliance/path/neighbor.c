@@ -239,8 +239,7 @@ bool neighbor_on_link(const struct snapshot *snapshot, uint32_t interface, be32 
 	return false;
 }
 
-/* False: a swap took what the entry stands on. An interface that is down or has another MAC may be
- * another one by now, with other hosts behind it. */
+/* False: a swap took what the entry stands on; the interface's index may have another owner. */
 static bool survives(const struct snapshot *old, const struct snapshot *new,
 		     const struct neighbor *entry, enum verdict *ret_drop)
 {
@@ -248,7 +247,7 @@ static bool survives(const struct snapshot *old, const struct snapshot *new,
 
 	*ret_drop = DROP_interface_down;
 	if (i >= new->interfaces || !new->interface[i].up ||
-	    !mac_equal(&old->interface[i].mac, &new->interface[i].mac))
+	    old->interface[i].id != new->interface[i].id)
 		return false;
 	*ret_drop = DROP_no_route;
 	return neighbor_on_link(new, i, entry->address);

@@ -1,0 +1,213 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "appliance/path/snapshot.h"
+
+enum { UDP = 17, TCP = 6 };
+
+static be32 address(unsigned a, unsigned b, unsigned c, unsigned d)
+{
+	return to_be32(a << 24 | b << 16 | c << 8 | d);
+}
+
+static void put(uint32_t *entry, uint32_t mask, uint32_t hash, uint32_t value)
+{
+	while (entry[hash & mask] != NONE)
+		hash++;
+	entry[hash & mask] = value;
+}
+
+static void nothing_is_found_in_an_empty_snapshot(void **state)
+{
+	const struct snapshot empty = {.routes = 0};
+	uint32_t cursor = 0;
+
+	(void)state;
+	assert_int_equal(snapshot_local_find(&empty, address(1, 2, 3, 4)), NONE);
+	assert_int_equal(snapshot_service_find(&empty, address(1, 2, 3, 4), to_be16(80), TCP), NONE);
+	assert_int_equal(snapshot_reply_find(&empty, address(1, 2, 3, 4), to_be16(80), TCP), NONE);
+	assert_int_equal(snapshot_heartbeat_next(&empty, address(1, 2, 3, 4), &cursor), NONE);
+	assert_null(snapshot_route_find(&empty, address(1, 2, 3, 4), NONE));
+}
+
+/* Four places and three entries: they collide whatever the hash is. */
+static void addresses_that_collide_are_told_apart(void **state)
+{
+	struct snapshot_local local[3];
+	uint32_t entry[4];
+	struct snapshot snapshot = {.locals = 3, .local = local, .local_index = {3, entry}};
+
+	(void)state;
+	memset(entry, 0xff, sizeof(entry));
+	for (uint32_t i = 0; i < 3; i++) {
+		local[i].address = address(10, 0, 0, i);
+		put(entry, 3, snapshot_hash_address(local[i].address), i);
+	}
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(snapshot_local_find(&snapshot, address(10, 0, 0, i)), i);
+	for (uint32_t i = 3; i < 256; i++)
+		assert_int_equal(snapshot_local_find(&snapshot, address(10, 0, 0, i)), NONE);
+}
+
+static void a_full_index_ends_the_search_too(void **state)
+{
+	struct snapshot_local local[2] = {{.address = address(10, 0, 0, 1)},
+					  {.address = address(10, 0, 0, 2)}};
+	uint32_t entry[2] = {0, 1};
+	struct snapshot snapshot = {.locals = 2, .local = local, .local_index = {1, entry}};
+
+	(void)state;
+	assert_int_equal(snapshot_local_find(&snapshot, address(10, 0, 0, 2)), 1);
+	assert_int_equal(snapshot_local_find(&snapshot, address(10, 0, 0, 3)), NONE);
+}
+
+static void the_exact_port_goes_before_all_ports(void **state)
+{
+	struct snapshot_service service[] = {
+		{.vip = address(10, 0, 0, 1), .port = to_be16(0), .protocol = UDP},
+		{.vip = address(10, 0, 0, 1), .port = to_be16(53), .protocol = UDP},
+		{.vip = address(10, 0, 0, 1), .port = to_be16(80), .protocol = TCP},
+	};
+	uint32_t entry[8];
+	struct snapshot snapshot = {.service = service, .service_index = {7, entry}};
+	const be32 vip = address(10, 0, 0, 1);
+
+	(void)state;
+	memset(entry, 0xff, sizeof(entry));
+	for (uint32_t i = 0; i < 3; i++)
+		put(entry, 7,
+		    snapshot_hash_endpoint(service[i].vip, service[i].port, service[i].protocol), i);
+	assert_int_equal(snapshot_service_find(&snapshot, vip, to_be16(53), UDP), 1);
+	assert_int_equal(snapshot_service_find(&snapshot, vip, to_be16(54), UDP), 0);
+	assert_int_equal(snapshot_service_find(&snapshot, vip, to_be16(80), TCP), 2);
+	assert_int_equal(snapshot_service_find(&snapshot, vip, to_be16(53), TCP), NONE);
+	assert_int_equal(snapshot_service_find(&snapshot, address(10, 0, 0, 2), to_be16(53), UDP),
+			 NONE);
+}
+
+static void replies_are_found_by_endpoint_then_by_address(void **state)
+{
+	struct snapshot_reply reply[] = {
+		{.address = address(10, 0, 0, 5), .port = to_be16(0), .protocol = TCP},
+		{.address = address(10, 0, 0, 5), .port = to_be16(80), .protocol = TCP},
+	};
+	uint32_t entry[4];
+	struct snapshot snapshot = {.reply = reply, .reply_index = {3, entry}};
+
+	(void)state;
+	memset(entry, 0xff, sizeof(entry));
+	for (uint32_t i = 0; i < 2; i++)
+		put(entry, 3,
+		    snapshot_hash_endpoint(reply[i].address, reply[i].port, reply[i].protocol), i);
+	assert_int_equal(snapshot_reply_find(&snapshot, reply[0].address, to_be16(80), TCP), 1);
+	assert_int_equal(snapshot_reply_find(&snapshot, reply[0].address, to_be16(81), TCP), 0);
+	assert_int_equal(snapshot_reply_find(&snapshot, reply[0].address, to_be16(80), UDP), NONE);
+}
+
+static void every_heartbeat_target_of_an_address_is_found_once(void **state)
+{
+	struct snapshot_target target[6];
+	uint32_t entry[16], cursor = 0, found, seen = 0;
+	struct snapshot snapshot = {.target = target, .target_index = {15, entry}};
+
+	(void)state;
+	memset(entry, 0xff, sizeof(entry));
+	for (uint32_t i = 0; i < 6; i++) {
+		target[i].address = address(10, 0, 0, i % 2);
+		put(entry, 15, snapshot_hash_address(target[i].address), i);
+	}
+	while ((found = snapshot_heartbeat_next(&snapshot, address(10, 0, 0, 1), &cursor)) != NONE) {
+		assert_int_equal(found % 2, 1);
+		assert_false(seen & 1U << found);
+		seen |= 1U << found;
+	}
+	assert_int_equal(seen, 1U << 1 | 1U << 3 | 1U << 5);
+}
+
+static void an_id_of_an_earlier_owner_of_the_slot_is_gone(void **state)
+{
+	const uint32_t id = 3U << SLOT_BITS | 7;
+	struct snapshot_backend backend = {.id = id};
+	struct snapshot_service service = {.id = id};
+	struct snapshot_target target = {.id = id};
+	uint32_t *by_slot = malloc(BACKENDS_MAX * sizeof(*by_slot));
+	struct snapshot snapshot = {
+		.backend = &backend, .service = &service, .target = &target,
+		.backend_by_slot = by_slot, .service_by_slot = by_slot, .target_by_slot = by_slot,
+	};
+	static uint32_t (*const of[])(const struct snapshot *, uint32_t) = {
+		snapshot_backend_of, snapshot_service_of, snapshot_target_of};
+
+	(void)state;
+	memset(by_slot, 0xff, BACKENDS_MAX * sizeof(*by_slot));
+	by_slot[7] = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(of[i](&snapshot, id), 0);
+		assert_int_equal(of[i](&snapshot, 2U << SLOT_BITS | 7), NONE);
+		assert_int_equal(of[i](&snapshot, 3U << SLOT_BITS | 8), NONE);
+		assert_int_equal(of[i](&snapshot, NONE), NONE);
+	}
+	free(by_slot);
+}
+
+static const struct snapshot_route routes[] = {
+	{.prefix = {0}, .length = 32, .interface = 9}, /* 10.1.2.3, filled in below */
+	{.prefix = {0}, .length = 24, .interface = 1},
+	{.prefix = {0}, .length = 8, .interface = 2},
+	{.prefix = {0}, .length = 0, .interface = 3},
+	{.prefix = {0}, .length = 0, .interface = 4},
+};
+
+static uint32_t interface_of(uint32_t count, be32 destination, uint32_t preferred)
+{
+	struct snapshot_route route[5];
+	struct snapshot snapshot = {.routes = count, .route = route};
+
+	memcpy(route, routes, sizeof(route));
+	route[0].prefix = address(10, 1, 2, 3);
+	route[1].prefix = address(10, 1, 2, 0);
+	route[2].prefix = address(10, 0, 0, 0);
+	const struct snapshot_route *found = snapshot_route_find(&snapshot, destination, preferred);
+	return found ? found->interface : NONE;
+}
+
+static void the_longest_prefix_wins(void **state)
+{
+	(void)state;
+	assert_int_equal(interface_of(5, address(10, 1, 2, 3), NONE), 9);
+	assert_int_equal(interface_of(5, address(10, 1, 2, 4), NONE), 1);
+	assert_int_equal(interface_of(5, address(10, 1, 3, 4), NONE), 2);
+	assert_int_equal(interface_of(5, address(11, 1, 3, 4), NONE), 3);
+	assert_int_equal(interface_of(3, address(11, 1, 3, 4), NONE), NONE);
+}
+
+static void the_preferred_interface_goes_first_where_it_has_a_route(void **state)
+{
+	(void)state;
+	assert_int_equal(interface_of(5, address(11, 1, 3, 4), 4), 4);
+	assert_int_equal(interface_of(5, address(10, 1, 2, 4), 2), 2);
+	assert_int_equal(interface_of(5, address(10, 1, 2, 4), 7), 1);
+	assert_int_equal(interface_of(3, address(11, 1, 3, 4), 1), NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_found_in_an_empty_snapshot),
+		cmocka_unit_test(addresses_that_collide_are_told_apart),
+		cmocka_unit_test(a_full_index_ends_the_search_too),
+		cmocka_unit_test(the_exact_port_goes_before_all_ports),
+		cmocka_unit_test(replies_are_found_by_endpoint_then_by_address),
+		cmocka_unit_test(every_heartbeat_target_of_an_address_is_found_once),
+		cmocka_unit_test(an_id_of_an_earlier_owner_of_the_slot_is_gone),
+		cmocka_unit_test(the_longest_prefix_wins),
+		cmocka_unit_test(the_preferred_interface_goes_first_where_it_has_a_route),
+	};
+
+	return cmocka_run_group_tests_name("snapshot lookup", tests, NULL, NULL);
+}
