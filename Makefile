@@ -16,7 +16,7 @@ ifneq ($(SANITIZE),)
 override CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 LDFLAGS  ?=
-LBD_LIBS := -lpcap -lcap -lsqlite3 -lmnl -ljansson -lsystemd -lpthread
+LBD_LIBS := -lpcap -lcap -lsqlite3 -lmnl -ljansson -lsystemd -lmicrohttpd -lpthread
 LB_LIBS  := -lreadline
 Q        := $(if $(V),,@)
 
