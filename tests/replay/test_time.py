@@ -1,8 +1,8 @@
 """What takes time: flows expire, neighbors are asked, fragments wait, heartbeats are missed."""
 import pytest
-from scapy.all import ARP, ICMP, IP, TCP, UDP, Ether, Raw
+from scapy.all import ARP, IP, TCP, UDP, Ether, Raw
 
-from replay import (BACKENDS, CLIENT, CLIENT_MAC, EXT, INT, NETWORK, VIP, WEB, checksums_right,
+from replay import (BACKENDS, INT, NETWORK, VIP, WEB, checksums_right,
                     from_backend, syn, to_vip)
 
 UDP_SERVICE = to_vip(UDP(sport=5000, dport=53) / Raw(b"q"))
