@@ -153,7 +153,8 @@ static void help_line(struct help *help, const char *word, const char *meaning)
 	if (!help->stream && strlen(word) > help->width)
 		help->width = strlen(word);
 	if (help->stream)
-		fprintf(help->stream, "  %-*s  %s\n", (int)help->width, word, meaning);
+		fprintf(help->stream, "  %-*s%s%s\n", *meaning ? (int)help->width : 0, word,
+			*meaning ? "  " : "", meaning);
 }
 
 static void help_name(void *context, const char *text)

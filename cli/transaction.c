@@ -183,6 +183,7 @@ static int apply_load(struct session *session, const struct place *place)
 {
 	struct transaction *transaction = &session->transaction;
 	bool replace = session->command->arguments.replace;
+	unsigned lines = transaction->lines;
 	const struct attachment *file = session_attachment(session, session->command->arguments.file);
 	int error = replace ? replace_candidate(session) : need_candidate(session);
 
@@ -196,10 +197,11 @@ static int apply_load(struct session *session, const struct place *place)
 		transaction->lines--;
 		return 0;
 	}
+	transaction->lines = lines;
 	command_free(session->command);
 	command_match(place->line, place->size, true, session->command, session->fault);
-	return command_fault_whole(session->command, session->fault,
-				   "%s does not end with \"commit\": it may have been cut short", file->name);
+	return command_fault_whole(session->command, session->fault, "%s does not end with \"commit\": it "
+				   "may have been cut short, nothing was applied", file->name);
 }
 
 static int apply_rollback(struct session *session)
@@ -345,6 +347,7 @@ static bool commit_candidate(struct session *session)
 	else
 		session_print(session, result > 0 ? "r%llu active.\n" : "unchanged (r%llu).\n",
 			      (unsigned long long)number);
+	session->sink.output_end(session->sink.context);
 	return true;
 }
 
