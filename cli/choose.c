@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIST_SIZE = 512 };
+enum { LIST_SIZE = 512, USAGE_SIZE = 512 };
 
 static bool has_prefix(const char *word, const char *prefix)
 {
@@ -60,7 +60,7 @@ static int fault_spent(const struct position *position, const struct word *typed
 {
 	struct parameter p;
 
-	if (!position->complete || typed->quoted)
+	if (!position->complete)
 		return 0;
 	for (unsigned i = 0; syntax_parameter(&position->syntax, i, &p); i++) {
 		if (p.operand || strcmp(p.attribute->name, typed->text) != 0)
@@ -122,7 +122,7 @@ int choose_next(const struct position *position, const struct next *next, unsign
 
 	for (unsigned i = 0; i < count; i++) {
 		if (typed->pipe ? next[i].type == NEXT_PIPE :
-		    is_keyword(&next[i]) && !typed->quoted && strcmp(next[i].word, typed->text) == 0)
+		    is_keyword(&next[i]) && strcmp(next[i].word, typed->text) == 0)
 			return (int)i;
 		if (next[i].type == NEXT_VALUE)
 			value = (int)i;
@@ -149,10 +149,21 @@ int choose_next(const struct position *position, const struct next *next, unsign
 	return fault_unknown(position, next, count, words, word, ret_fault);
 }
 
+/* "set pool web" */
+static void join_words(const struct words *words, char *ret_text, size_t size)
+{
+	size_t used = 0;
+
+	*ret_text = 0;
+	for (unsigned i = 0; i < words->count && used < size; i++)
+		used += (size_t)snprintf(ret_text + used, size - used, "%s%s", i ? " " : "",
+					 words->word[i].text);
+}
+
 int fault_missing(const struct position *position, const struct next *next, unsigned count,
 		  const struct words *words, struct fault *ret_fault)
 {
-	char list[LIST_SIZE], usage[LIST_SIZE];
+	char list[LIST_SIZE], usage[USAGE_SIZE];
 	size_t at = words->count ? words->end + 1 : 0;
 
 	for (unsigned i = 0; i < count; i++) {
@@ -166,8 +177,8 @@ int fault_missing(const struct position *position, const struct next *next, unsi
 		}
 	}
 	list_keywords(next, count, "", "", list);
-	return fault_at(ret_fault, at, 1, "%s needs one of: %s",
-			words->count ? words->word[words->count - 1].text : "a command", list);
+	join_words(words, usage, sizeof(usage));
+	return fault_at(ret_fault, at, 1, "%s needs one of: %s", usage, list);
 }
 
 const char *choose_keyword(const struct attribute *attribute, const char *typed, bool prefixes)

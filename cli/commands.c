@@ -29,6 +29,7 @@ int command_check(struct session *session)
 {
 	const struct command *command = session->command;
 	bool lookup = command->syntax.id == COMMAND_LOOKUP;
+	struct position position;
 
 	for (unsigned i = 0; wants_json(session) && i < command->pipes; i++) {
 		const struct word *word = &command->words.word[command->pipe[i].word];
@@ -43,6 +44,8 @@ int command_check(struct session *session)
 		return fault_at(session->fault, word->offset, word->length,
 				"a packet is either tcp or udp, not any");
 	}
+	if (command->syntax.id == COMMAND_HELP)
+		return help_position(session, &position);
 	return 0;
 }
 
@@ -341,7 +344,9 @@ int command_run(struct session *session, const struct place *place)
 	case COMMAND_CLEAR_FLOW: return clear_flow(session);
 	case COMMAND_EXPORT: return run_export(session);
 	case COMMAND_BACKUP: return run_backup(session);
-	case COMMAND_HELP: return command_help(session);
+	case COMMAND_HELP:
+		command_help(session);
+		return 0;
 	case COMMAND_HISTORY: return at_keyboard(session, "history");
 	case COMMAND_TERMINAL: return set_terminal(session);
 	case COMMAND_QUIT: return at_keyboard(session, "quit");

@@ -36,9 +36,9 @@ static int cursor_place(struct cursor *cursor, const char *line, struct fault *r
 	return 0;
 }
 
-/* The text of an attribute, for every object whose earlier ids are those typed before. */
-static void live_ids(const struct session *session, const struct cursor *cursor, enum kind kind,
-		     unsigned index, live_value *visit, void *context)
+/* The text of an id attribute, of every object or, with a `first`, of those whose first id that is. */
+static void live_ids(const struct session *session, enum kind kind, unsigned index, const char *first,
+		     live_value *visit, void *context)
 {
 	const struct config *config = session->appliance->running(session->appliance->context);
 	const struct attribute *attribute = schema_of(kind)->attribute;
@@ -47,11 +47,9 @@ static void live_ids(const struct session *session, const struct cursor *cursor,
 	for (unsigned i = 0; i < config_count(config, kind); i++) {
 		const char *object = config_at(config, kind, i);
 
-		if (index) {
-			value_format(&attribute[0], object + attribute[0].offset, 0, text, sizeof(text));
-			if (strcmp(text, cursor->before) != 0)
-				continue;
-		}
+		value_format(&attribute[0], object + attribute[0].offset, 0, text, sizeof(text));
+		if (first && strcmp(text, first) != 0)
+			continue;
 		value_format(&attribute[index], object + attribute[index].offset, 0, text, sizeof(text));
 		if (strcmp(text, last) != 0)
 			visit(context, text);
@@ -94,10 +92,12 @@ static void live_values(const struct session *session, const struct cursor *curs
 	else if (attribute->flags & PARAMETER_REVISION)
 		live_revisions(session, visit, context);
 	else if (parameter->of_object && attribute->flags & ATTRIBUTE_ID && !makes)
-		live_ids(session, cursor, kind, (unsigned)parameter->index, visit, context);
+		live_ids(session, kind, (unsigned)parameter->index,
+			 parameter->index ? cursor->before : NULL, visit, context);
+	else if (attribute->reference == KIND_BACKEND)
+		live_ids(session, KIND_BACKEND, 1, parameter->operand ? cursor->before : NULL, visit, context);
 	else if (attribute->reference != NOT_A_REFERENCE)
-		live_ids(session, cursor, attribute->reference,
-			 attribute->type == VALUE_ENDPOINT && parameter->operand, visit, context);
+		live_ids(session, attribute->reference, 0, NULL, visit, context);
 }
 
 /* Whom a candidate is told to, if it begins as what was typed. */
@@ -246,30 +246,30 @@ static void each_parameter(const struct session *session, const void *what, stru
 
 	(void)session;
 	for (unsigned i = 0; syntax_parameter(what, i, &p); i++) {
-		snprintf(name, sizeof(name), "%s%s%s", p.operand ? "" : p.attribute->name,
-			 p.operand || p.attribute->flags & PARAMETER_SWITCH ? "" : " ",
-			 p.attribute->flags & PARAMETER_SWITCH ? "" : parameter_placeholder(p.attribute));
+		parameter_usage(&p, name, sizeof(name));
 		help_line(help, name, p.attribute->help);
 	}
 }
 
-int command_help(struct session *session)
+int help_position(struct session *session, struct position *ret_position)
 {
 	const struct command *command = session->command;
 	unsigned count = command->option_word[0] < 0 ? 0 : command->words.count - command->rest;
+
+	return command_position(&command->words, command->rest, count, true, ret_position, session->fault);
+}
+
+void command_help(struct session *session)
+{
 	struct position position;
 	char usage[FAULT_TEXT_SIZE];
-	int error = command_position(&command->words, command->rest, count, true, &position,
-				     session->fault);
 
-	if (error)
-		return error;
+	help_position(session, &position);
 	if (!position.complete) {
 		help_print(session, each_command, &position, "");
-		return 0;
+		return;
 	}
 	syntax_usage(&position.syntax, usage, sizeof(usage));
 	session_print(session, "%s\n%s\n", position.syntax.help, usage);
 	help_print(session, each_parameter, &position.syntax, "");
-	return 0;
 }

@@ -87,8 +87,9 @@ void transaction_forget(struct session *session);
 int command_run(struct session *session, const struct place *place);
 /* What the grammar cannot say: 0, or -EINVAL with session->fault. */
 int command_check(struct session *session);
-/* `help [COMMAND]` */
-int command_help(struct session *session);
+/* `help [COMMAND]`; how far its words go: 0, or -EINVAL with session->fault. */
+void command_help(struct session *session);
+int help_position(struct session *session, struct position *ret_position);
 /* Looks whether what is waited for has happened. */
 void wait_poll(struct session *session);
 

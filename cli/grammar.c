@@ -305,7 +305,7 @@ const char *parameter_placeholder(const struct attribute *attribute)
 		return "COMMAND";
 	if (attribute == &pipe_match)
 		return "RE";
-	if (attribute->reference != NOT_A_REFERENCE && attribute->type == VALUE_NAME)
+	if (attribute->reference != NOT_A_REFERENCE && kinds[attribute->reference])
 		return kinds[attribute->reference];
 	return value_placeholder(attribute);
 }
@@ -325,8 +325,6 @@ static void append(char *text, size_t size, int *used, const char *format, ...)
 
 static void append_value(char *text, size_t size, int *used, const struct attribute *attribute)
 {
-	if (attribute->flags & PARAMETER_SWITCH)
-		return;
 	if (attribute->type != VALUE_KEYWORD) {
 		append(text, size, used, "%s", parameter_placeholder(attribute));
 		return;
@@ -336,17 +334,30 @@ static void append_value(char *text, size_t size, int *used, const struct attrib
 	append(text, size, used, "}");
 }
 
+int parameter_usage(const struct parameter *p, char *ret_text, size_t size)
+{
+	int used = 0;
+
+	if (!p->operand)
+		append(ret_text, size, &used, "%s", p->attribute->name);
+	if (p->attribute->flags & PARAMETER_SWITCH)
+		return used;
+	if (!p->operand)
+		append(ret_text, size, &used, " ");
+	append_value(ret_text, size, &used, p->attribute);
+	return used;
+}
+
 /* "[weight N]", and "[merge|replace]" where only one of several will do. */
 static void append_parameter(char *text, size_t size, int *used, const struct parameter *p,
 			     bool follows, bool joined)
 {
-	bool alone = p->operand || p->attribute->flags & PARAMETER_SWITCH;
+	char usage[256];
 
+	parameter_usage(p, usage, sizeof(usage));
 	if (!follows)
 		append(text, size, used, p->required ? " " : " [");
-	append(text, size, used, "%s%s", p->operand ? "" : p->attribute->name, alone ? "" : " ");
-	append_value(text, size, used, p->attribute);
-	append(text, size, used, joined ? "|" : p->required ? "" : "]");
+	append(text, size, used, "%s%s", usage, joined ? "|" : p->required ? "" : "]");
 	if (p->attribute->type == VALUE_ADDRESSES)
 		append(text, size, used, "...");
 }

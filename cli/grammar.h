@@ -110,6 +110,8 @@ const char *grammar_verb_help(const char *verb);
 bool syntax_parameter(const struct syntax *syntax, unsigned index, struct parameter *ret_parameter);
 /* "add backend POOL A:PORT [weight N] ..."; returns the length as snprintf does. */
 int syntax_usage(const struct syntax *syntax, char *ret_text, size_t size);
+/* "weight N", "POOL", "wait", "role {frontend|backend|both}" */
+int parameter_usage(const struct parameter *parameter, char *ret_text, size_t size);
 /* How the value of a parameter is called: "POOL", "A:PORT", "FILE". */
 const char *parameter_placeholder(const struct attribute *attribute);
 

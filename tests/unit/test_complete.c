@@ -1,0 +1,210 @@
+/* Tab and `?`: what may come next, from the tables and from what is live. */
+#include "tests/unit/console.h"
+
+#include "cli/session.h"
+#include "tests/unit/fake_appliance.h"
+
+struct talk {
+	struct fake fake;
+	struct appliance appliance;
+	struct session *session;
+	char out[16384], err[1024];
+};
+
+static void on_output(void *context, bool heading, const char *text, size_t size)
+{
+	struct talk *talk = context;
+
+	(void)heading;
+	snprintf(talk->out + strlen(talk->out), sizeof(talk->out) - strlen(talk->out), "%.*s", (int)size, text);
+}
+
+static void on_error(void *context, const char *text, size_t size)
+{
+	snprintf(((struct talk *)context)->err, 1024, "%.*s", (int)size, text);
+}
+
+static void on_filter(void *context, enum pipe_type type, const char *pattern)
+{
+	(void)context;
+	(void)type;
+	(void)pattern;
+}
+
+static void on_output_end(void *context)
+{
+	(void)context;
+}
+
+static void on_name(void *context, const char *name)
+{
+	(void)context;
+	(void)name;
+}
+
+static void on_file(void *context, const char *name, const void *bytes, size_t size)
+{
+	(void)context;
+	(void)name;
+	(void)bytes;
+	(void)size;
+}
+
+static void on_done(void *context, enum exit_status status)
+{
+	(void)context;
+	(void)status;
+}
+
+static const char live[] =
+	"add interface ext role frontend address 203.0.113.1/24\nadd interface int role backend\n"
+	"add check hc tcp\nadd pool dns\nadd pool web\n"
+	"add backend dns 10.0.0.21:53\nadd backend web 10.0.0.11:80\nadd backend web 10.0.0.12:80\n"
+	"add service web 203.0.113.10:80/tcp pool web\n";
+
+static int begin(void **state)
+{
+	struct talk *talk = calloc(1, sizeof(*talk));
+	const struct session_sink sink = {
+		.context = talk, .output = on_output, .filter = on_filter, .output_end = on_output_end,
+		.error = on_error, .needs_file = on_name, .file = on_file, .console = on_name,
+		.done = on_done,
+	};
+	const struct request request = {
+		.flags = REQUEST_SCRIPT | REQUEST_QUIET, .source = "", .text = live, .size = strlen(live),
+	};
+
+	talk->appliance = fake_appliance(&talk->fake);
+	talk->session = session_new(&talk->appliance, "alice", &sink);
+	session_run(talk->session, &request, 0);
+	*state = talk;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct talk *talk = *state;
+
+	session_free(talk->session);
+	fake_free(&talk->fake);
+	free(talk);
+	return 0;
+}
+
+static void collect(void *context, const char *word)
+{
+	struct talk *talk = context;
+
+	snprintf(talk->out + strlen(talk->out), sizeof(talk->out) - strlen(talk->out), "%s%s",
+		 *talk->out ? " " : "", word);
+}
+
+static void tab_offers_what_may_come(void **state)
+{
+	static const struct { const char *line, *words; } rows[] = {
+		{"", "add set del no enable disable drain show lookup clear rollback load commit export backup "
+		     "help history terminal quit"},
+		{"sh", "show"},
+		{"show s", "status service stats"},
+		{"sh b", "backend"},
+		{"add ", "interface route neighbor check pool backend service"},
+		{"xyz ", ""},
+		{"add backend ", "dns web"},
+		{"add backend w", "web"},
+		{"add backend web ", ""},
+		{"del backend web ", "10.0.0.11:80 10.0.0.12:80"},
+		{"no backend web 10.0.0.12", "10.0.0.12:80"},
+		{"drain backend d", "dns"},
+		{"drain backend dns ", "10.0.0.21:53"},
+		{"drain backend web 10.0.0.11:80 ", "timeout wait"},
+		{"drain backend web 10.0.0.11:80 wait ", "timeout"},
+		{"set service ", "web"},
+		{"add service x 1.2.3.4:80/tcp pool ", "dns web"},
+		{"add pool x check ", "hc"},
+		{"add pool x affinity ", "5-tuple source-ip"},
+		{"add interface eth0 role b", "backend both"},
+		{"add check c heartbeat from ", "any port"},
+		{"add check c heartbeat from port ", ""},
+		{"add neighbor 10.0.0.1 mac 02:00:00:00:00:01 interface ", "ext int"},
+		{"add pool ", ""},
+		{"show interface ", "ext int |"},
+		{"show backend web ", "10.0.0.11:80 10.0.0.12:80 |"},
+		{"show flow backend ", "10.0.0.21:53 10.0.0.11:80 10.0.0.12:80"},
+		{"show flow service web ", "backend client client-port limit |"},
+		{"show pool | ", "match except count json no-more"},
+		{"show pool | match ", ""},
+		{"rollback ", "1"},
+		{"show revisions ", "1 |"},
+		{"load x ", "merge replace"},
+		{"load x merge ", ""},
+		{"set global f", "flow-table forwarding"},
+		{"set global flow-table 5000 f", "forwarding"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct talk *talk = *state;
+
+		talk->out[0] = 0;
+		assert_false(session_complete(talk->session, rows[i].line, collect, talk));
+		if (strcmp(talk->out, rows[i].words) != 0)
+			fail_msg("%s: \"%s\", not \"%s\"", rows[i].line, talk->out, rows[i].words);
+	}
+}
+
+static void files_are_the_consoles_to_complete(void **state)
+{
+	struct talk *talk = *state;
+
+	assert_true(session_complete(talk->session, "load ", collect, talk));
+	assert_true(session_complete(talk->session, "export /tmp/a", collect, talk));
+	assert_true(session_complete(talk->session, "backup \"/tmp/a b", collect, talk));
+	assert_false(session_complete(talk->session, "load a ", collect, talk));
+}
+
+static void help_has_a_line_for_each(void **state)
+{
+	static const struct { const char *line, *text; } rows[] = {
+		{"enable ", "  service  virtual service that clients use\n"
+			    "  backend  real server of a pool\n"},
+		{"add interface eth0 role ", "  frontend  clients are here\n"
+					     "  backend   real servers are here\n"
+					     "  both      one arm: clients and real servers are here\n"},
+		{"add backend ", "  POOL  pool that it is in\n  dns\n  web\n"},
+		{"add backend d", "  POOL  pool that it is in\n  dns\n"},
+		{"show pool web ", "  |     pass the output through a filter\n  <cr>  do it\n"},
+		{"del pool web ", "  if-exists  no error where there is none\n  <cr>       do it\n"},
+		{"set global v", "  vip-echo  when a ping to a VIP is answered\n"},
+		{"add check c heartbeat from port ", "  N  what counts as a heartbeat\n"},
+	};
+	struct talk *talk = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		talk->out[0] = 0;
+		session_help(talk->session, rows[i].line);
+		assert_string_equal(talk->out, rows[i].text);
+	}
+}
+
+static void help_on_a_wrong_line_says_what_is_wrong(void **state)
+{
+	struct talk *talk = *state;
+
+	session_help(talk->session, "shwo ");
+	assert_string_equal(talk->out, "");
+	assert_string_equal(talk->err, "error: no command \"shwo\". Did you mean \"show\"?\n");
+	session_help(talk->session, "show \xff");
+	assert_string_equal(talk->err, "error: byte 0xff is not UTF-8\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(tab_offers_what_may_come, begin, end),
+		cmocka_unit_test_setup_teardown(files_are_the_consoles_to_complete, begin, end),
+		cmocka_unit_test_setup_teardown(help_has_a_line_for_each, begin, end),
+		cmocka_unit_test_setup_teardown(help_on_a_wrong_line_says_what_is_wrong, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
