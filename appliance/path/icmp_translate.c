@@ -91,9 +91,7 @@ static bool without_flow(const struct path *path, const struct packet *packet,
 	if (!service->enabled)
 		return false;
 	if (reply != NONE) {
-		*ret_translation = to_client(packet, service->vip,
-					     service->port.raw ? service->port : answer->source_port,
-					     answer, NONE);
+		*ret_translation = to_client(packet, service->vip, service->port, answer, NONE);
 		return true;
 	}
 	if (!select_backend(path, &snapshot->pool[service->pool], hash, answer->source, &choice))

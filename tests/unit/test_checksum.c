@@ -274,7 +274,7 @@ static void a_partial_checksum_is_finished_over_the_packet_without_its_padding(v
 	(void)state;
 	random_state = 7;
 	for (int round = 0; round < ROUNDS; round++) {
-		struct datagram datagram;
+		struct datagram datagram = {.frame = {0}};
 
 		datagram_make(&datagram, (uint16_t)(random64() % 56));
 		assert_true(checksum_finish(&datagram.packet));
@@ -290,7 +290,7 @@ static void a_partial_checksum_follows_addresses(void **state)
 	(void)state;
 	random_state = 8;
 	for (int round = 0; round < ROUNDS; round++) {
-		struct datagram datagram;
+		struct datagram datagram = {.frame = {0}};
 		struct udp *udp;
 		be32 to = {(uint32_t)random64()};
 
@@ -306,7 +306,7 @@ static void a_partial_checksum_follows_addresses(void **state)
 
 static void nothing_is_finished_without_a_mark_or_with_one_that_points_outside(void **state)
 {
-	struct datagram datagram, before;
+	struct datagram datagram = {.frame = {0}}, before;
 
 	(void)state;
 	random_state = 9;
@@ -333,7 +333,7 @@ static void nothing_is_finished_without_a_mark_or_with_one_that_points_outside(v
 
 static void a_super_frame_keeps_its_mark(void **state)
 {
-	struct datagram datagram;
+	struct datagram datagram = {.frame = {0}};
 
 	(void)state;
 	random_state = 10;
@@ -345,7 +345,7 @@ static void a_super_frame_keeps_its_mark(void **state)
 
 static void verifying_finds_each_flipped_bit(void **state)
 {
-	struct datagram datagram;
+	struct datagram datagram = {.frame = {0}};
 	uint8_t *l4;
 
 	(void)state;
@@ -364,7 +364,7 @@ static void verifying_finds_each_flipped_bit(void **state)
 
 static void verifying_trusts_hardware_senders_and_udp_without_a_checksum(void **state)
 {
-	struct datagram datagram;
+	struct datagram datagram = {.frame = {0}};
 
 	(void)state;
 	random_state = 12;
@@ -375,6 +375,19 @@ static void verifying_trusts_hardware_senders_and_udp_without_a_checksum(void **
 	datagram.frame.offload.flags = 0;
 	assert_false(checksum_verify(&datagram.packet));
 	packet_udp(&datagram.packet)->checksum = to_be16(0);
+	assert_true(checksum_verify(&datagram.packet));
+}
+
+static void udp_is_verified_as_long_as_it_says_not_as_long_as_the_packet_is(void **state)
+{
+	struct datagram datagram = {.frame = {0}};
+
+	(void)state;
+	random_state = 13;
+	datagram_make(&datagram, 21);
+	assert_true(checksum_finish(&datagram.packet));
+	datagram.packet.ip_length += 7;
+	datagram.packet.l4_length += 7;
 	assert_true(checksum_verify(&datagram.packet));
 }
 
@@ -396,6 +409,7 @@ int main(void)
 		cmocka_unit_test(a_super_frame_keeps_its_mark),
 		cmocka_unit_test(verifying_finds_each_flipped_bit),
 		cmocka_unit_test(verifying_trusts_hardware_senders_and_udp_without_a_checksum),
+		cmocka_unit_test(udp_is_verified_as_long_as_it_says_not_as_long_as_the_packet_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
