@@ -92,9 +92,9 @@ bool checks_received(struct path *path, const struct packet *packet, enum verdic
 /* Asked about every valid ARP reply to an interface: true where an arp check takes it as its answer. */
 bool checks_arp_reply(struct path *path, be32 address, const struct mac_address *mac);
 
-/* Told of every valid packet from an interface with a backend side, whoever it is for: it counts as a
- * heartbeat of targets that take any TCP or UDP packet of their address for one: true where it did.
- * Consumes nothing. */
+/* Told of every valid packet, later fragments excepted, from an interface with a backend side, whoever
+ * it is for: it counts as a heartbeat of targets that take any TCP or UDP packet of their address for
+ * one: true where it did. Consumes nothing. */
 bool heartbeat_heard(struct path *path, const struct packet *packet);
 
 /* Health of the target at this index of the present snapshot: HEALTH_UP or HEALTH_DOWN. */

@@ -37,7 +37,7 @@ bool heartbeat_heard(struct path *path, const struct packet *packet)
 {
 	if (packet->protocol != PROTOCOL_NUMBER_TCP && packet->protocol != PROTOCOL_NUMBER_UDP)
 		return false;
-	return packet->fragment != FRAGMENT_LATER && hear_all(path, packet, (be16){0});
+	return hear_all(path, packet, (be16){0});
 }
 
 bool heartbeat_received(struct path *path, const struct packet *packet)

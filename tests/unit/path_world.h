@@ -29,7 +29,7 @@ enum {
 	WORLD_INDEX = 2 * WORLD_LOCALS,
 	WORLD_SENT = 16384,
 	WORLD_EVENTS = 4096,
-	WORLD_FRAME = 128,      /* bytes of a sent frame that are kept */
+	WORLD_FRAME = 1600,     /* bytes of a sent frame that are kept */
 	WORLD_HELD_FRAME = 1514,
 };
 
