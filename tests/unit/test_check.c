@@ -226,6 +226,8 @@ static void what_cannot_be_sent_fails_when_its_timeout_is_over(void **state)
 		assert_in_range(world->now - begin, SECOND, 2 * SECOND + 20 * MS);
 		assert_int_equal(view_of(world, id).result, expected);
 		assert_int_equal(view_of(world, id).failures, 1);
+		/* What waits for a neighbor has been sent, as far as a check can tell. */
+		assert_int_equal(path_counters(world->path)->checks_sent, reason == 3);
 		world_free(world);
 	}
 }

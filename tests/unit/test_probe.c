@@ -203,6 +203,79 @@ static void ports_and_sequence_numbers_are_not_used_again_soon(void **state)
 	world_free(world);
 }
 
+static void every_probe_has_an_ip_id_of_its_own(void **state)
+{
+	static const enum probe_type types[] = {PROBE_ICMP, PROBE_TCP, PROBE_UDP};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct world *world = world_of(types[i]);
+		uint16_t before = from_be16(ip_of(next_probe(world))->id);
+
+		for (int attempt = 0; attempt < 10; attempt++) {
+			uint16_t now = from_be16(ip_of(next_probe(world))->id);
+
+			assert_int_not_equal(now, before);
+			before = now;
+		}
+		world_free(world);
+	}
+}
+
+static void checks_of_one_address_are_told_apart(void **state)
+{
+	static const enum probe_type types[] = {PROBE_ICMP, PROBE_TCP, PROBE_UDP};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct snapshot_target targets[2] = {some_target(types[i], 0), some_target(types[i], 1)};
+		struct world *world = world_with_server();
+		struct made reply;
+
+		targets[0].timeout_ns = targets[1].timeout_ns = 2 * SECOND;
+		put_targets(world, targets, 2);
+		reply = answer_to(next_probe(world));
+		next_probe(world);
+		assert_int_equal(path_counters(world->path)->checks_sent, 2);
+		assert_int_equal(receive_made(world, INT, &reply), VERDICT_CONSUMED);
+		assert_int_equal((health_of(world, id) == HEALTH_UP) +
+				 (health_of(world, id + 1) == HEALTH_UP), 1);
+		world_free(world);
+	}
+}
+
+/* Damaged at random, its checksums repaired: whatever comes of it, the path goes on. */
+static void random_packets_to_the_appliance_do_no_harm(void **state)
+{
+	static const enum probe_type types[] = {PROBE_ICMP, PROBE_TCP, PROBE_UDP};
+	uint64_t random = 54321;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct world *world = world_of(types[i]);
+		struct made sound[2] = {answer_to(next_probe(world)),
+					refusal_of(world->sent[0].bytes, 3)};
+
+		for (int round = 0; round < 10000; round++) {
+			struct made made = sound[round % 2];
+
+			random = random * 6364136223846793005 + 1442695040888963407;
+			made.bytes[L4_AT + (random >> 33) % (made.length - L4_AT)] =
+				(uint8_t)(random >> 25);
+			made.length -= (uint32_t)(random >> 60) % 4;
+			ip_of(made.bytes)->total_length =
+				to_be16((uint16_t)(made.length - ETHERNET_SIZE));
+			seal_ip(ip_of(made.bytes));
+			seal_l4(ip_of(made.bytes));
+			world_forget_sent(world);
+			receive_made(world, INT, &made);
+			for (uint32_t sent = 0; sent < world->sent_count; sent++)
+				sent_sound(world, sent);
+		}
+		world_free(world);
+	}
+}
+
 static void a_udp_probe_carries_its_payload_and_any_datagram_back_is_a_success(void **state)
 {
 	struct world *world = world_of(PROBE_UDP);
@@ -214,6 +287,7 @@ static void a_udp_probe_carries_its_payload_and_any_datagram_back_is_a_success(v
 	assert_int_equal(from_be16(udp->destination), PORT);
 	assert_int_equal(from_be16(udp->length), UDP_SIZE + 5);
 	assert_memory_equal(udp + 1, "hello", 5);
+	assert_int_not_equal(udp->checksum.raw, 0);
 	assert_int_equal(receive_made(world, INT, &empty), VERDICT_CONSUMED);
 	assert_result(world, CHECK_DATAGRAM);
 	world_free(world);
@@ -419,6 +493,9 @@ int main(void)
 		cmocka_unit_test(a_segment_that_does_not_acknowledge_the_syn_is_no_answer),
 		cmocka_unit_test(a_rst_is_a_failure_at_once),
 		cmocka_unit_test(ports_and_sequence_numbers_are_not_used_again_soon),
+		cmocka_unit_test(every_probe_has_an_ip_id_of_its_own),
+		cmocka_unit_test(checks_of_one_address_are_told_apart),
+		cmocka_unit_test(random_packets_to_the_appliance_do_no_harm),
 		cmocka_unit_test(a_udp_probe_carries_its_payload_and_any_datagram_back_is_a_success),
 		cmocka_unit_test(the_longest_payload_fits_and_none_at_all_does),
 		cmocka_unit_test(an_answer_begins_as_expected_or_fails_at_once),
