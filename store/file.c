@@ -160,13 +160,15 @@ int file_inspect(const struct store *store, char *error, size_t error_size)
 
 	if (descriptor < 0)
 		return refuse_system(error, error_size, "open", store->file);
-	length = fstat(descriptor, &status) ? -1 : pread(descriptor, header, sizeof(header), 0);
+	if (fstat(descriptor, &status) == 0 && !S_ISREG(status.st_mode)) {
+		close(descriptor);
+		return store_refuse(error, error_size, -EMEDIUMTYPE, "%s is not a regular file",
+				    store->file);
+	}
+	length = pread(descriptor, header, sizeof(header), 0);
 	close(descriptor);
 	if (length < 0)
 		return refuse_system(error, error_size, "read", store->file);
-	if (!S_ISREG(status.st_mode))
-		return store_refuse(error, error_size, -EMEDIUMTYPE, "%s is not a regular file",
-				    store->file);
 	if (!length)
 		return store_refuse(error, error_size, -EUCLEAN, "it is empty, which lbd never leaves it");
 	if (length < HEADER_SIZE || memcmp(header, magic, sizeof(magic)) != 0)

@@ -25,7 +25,8 @@ int store_refuse(char *error, size_t error_size, int result, const char *format,
 
 int sql_refuse(const struct store *store, char *error, size_t error_size)
 {
-	int system = sqlite3_system_errno(store->db);
+	/* SQLite keeps it for some of its errors; set to 0 before, errno has it for the others. */
+	int system = sqlite3_system_errno(store->db) ? sqlite3_system_errno(store->db) : errno;
 	const char *said = sqlite3_errmsg(store->db);
 
 	switch (sqlite3_errcode(store->db)) {
@@ -51,6 +52,7 @@ int sql_refuse(const struct store *store, char *error, size_t error_size)
 
 int sql_run(const struct store *store, const char *sql, char *error, size_t error_size)
 {
+	errno = 0;
 	if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK)
 		return 0;
 	return sql_refuse(store, error, error_size);
@@ -59,6 +61,7 @@ int sql_run(const struct store *store, const char *sql, char *error, size_t erro
 int sql_prepare(const struct store *store, const char *sql, sqlite3_stmt **ret_statement, char *error,
 		size_t error_size)
 {
+	errno = 0;
 	if (sqlite3_prepare_v2(store->db, sql, -1, ret_statement, NULL) == SQLITE_OK)
 		return 0;
 	return sql_refuse(store, error, error_size);
@@ -68,6 +71,7 @@ int sql_execute(const struct store *store, sqlite3_stmt *statement, char *error,
 {
 	int result = 0;
 
+	errno = 0;
 	if (sqlite3_step(statement) != SQLITE_DONE)
 		result = sql_refuse(store, error, error_size);
 	sqlite3_reset(statement);
@@ -116,6 +120,8 @@ int sql_open(struct store *store, char *error, size_t error_size)
 			    NULL) != SQLITE_OK)
 		return store->db ? sql_refuse(store, error, error_size)
 				 : store_refuse(error, error_size, -ENOMEM, "out of memory");
+	if (sqlite3_db_readonly(store->db, "main"))
+		return store_refuse(error, error_size, -EACCES, "%s cannot be written", store->file);
 	sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
 	for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++)
 		sqlite3_db_config(store->db, off[i], 0, NULL);
