@@ -175,7 +175,6 @@ static void view_backends(struct control *control, struct overview *overview,
 		}
 		view->state = state_of(view->config->admin, view->health,
 				       view->counters.active_flows);
-		view->usable = view->state == BACKEND_STATE_UP && view->config->weight;
 	}
 }
 
@@ -191,9 +190,10 @@ static void view_pools(struct control *control, struct overview *overview)
 		view->first = compiled->snapshot.pool[i].first;
 		view->count = compiled->snapshot.pool[i].count;
 		for (uint32_t b = view->first; b < view->first + view->count; b++) {
-			view->up += overview->backend[b].state == BACKEND_STATE_UP;
-			if (overview->backend[b].usable)
-				view->weight += overview->backend[b].config->weight;
+			if (overview->backend[b].state != BACKEND_STATE_UP)
+				continue;
+			view->up++;
+			view->weight += overview->backend[b].config->weight;
 		}
 	}
 }

@@ -83,7 +83,6 @@ struct backend_view {
 	const struct config_backend *config;
 	enum health health;   /* HEALTH_UNKNOWN: nobody checks it */
 	enum backend_state state;
-	bool usable;          /* takes new flows: up, with a weight */
 	struct check_view check; /* all zero where nobody checks it */
 	struct backend_counters counters;
 };
@@ -93,7 +92,7 @@ struct pool_view {
 	const struct compiled_pool *compiled;
 	uint32_t first, count; /* its backends */
 	uint32_t up;
-	uint64_t weight;       /* of usable backends */
+	uint64_t weight;       /* of those that are up; 0: none takes new flows */
 	uint32_t services;
 };
 

@@ -344,6 +344,27 @@ static void a_table_of_many_slices_is_walked_once(void **state)
 	stage_free(stage);
 }
 
+static void neighbors_stand_in_the_order_of_their_addresses(void **state)
+{
+	struct stage *stage = stage_new(world_web(1024));
+
+	(void)state;
+	varied_traffic(stage->world);
+	stage->world->now_ns += SECOND / 2;
+	const json_t *list = show(stage, NEIGHBOR, "neighbor", .limit = 0);
+	assert_int_equal(json_array_size(list), 4);
+	const json_t *asked = json_array_get(list, 2);
+	assert_string_equal(text(asked, "address"), "10.0.0.13");
+	assert_string_equal(text(asked, "interface"), "int");
+	assert_string_equal(text(asked, "state"), "incomplete");
+	assert_true(json_is_null(json_object_get(asked, "mac")));
+	assert_int_equal(number(asked, "held"), 1);
+	assert_int_equal(number(asked, "age"), SECOND / 2);
+	assert_string_equal(text(json_array_get(list, 3), "address"), "198.51.100.7");
+	assert_true(json_is_null(json_object_get(json_array_get(list, 3), "age")));
+	stage_free(stage);
+}
+
 static void interfaces_neighbors_and_routes_are_those_in_force(void **state)
 {
 	struct world *world = world_web(1024);
@@ -532,6 +553,7 @@ int main(void)
 		cmocka_unit_test(flows_are_filtered),
 		cmocka_unit_test(more_flows_than_asked_for_are_told),
 		cmocka_unit_test(a_table_of_many_slices_is_walked_once),
+		cmocka_unit_test(neighbors_stand_in_the_order_of_their_addresses),
 		cmocka_unit_test(interfaces_neighbors_and_routes_are_those_in_force),
 		cmocka_unit_test(the_appliance_at_a_glance),
 		cmocka_unit_test(the_last_events_come_last),
