@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "appliance/control.h"
 #include "appliance/replay_config.h"
@@ -49,6 +50,7 @@ struct replay {
 	struct control control;
 	struct path *path;
 	void *memory;
+	size_t memory_size;
 	const char *script, *out;
 	bool json, assume_up;
 	uint16_t mtu;
@@ -284,13 +286,16 @@ static int build_path(struct replay *replay)
 	};
 	struct path_output output = {.context = replay, .send = write_frame, .event = take_event};
 
-	replay->memory = aligned_alloc(64, path_size(&limits));
-	if (!replay->memory) {
+	/* Mapped memory is zero without being touched: what a short replay never uses costs nothing. */
+	replay->memory_size = path_size(&limits);
+	replay->memory = mmap(NULL, replay->memory_size, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (replay->memory == MAP_FAILED) {
+		replay->memory = NULL;
 		snprintf(replay->error, sizeof(replay->error), "not enough memory for %u flows",
 			 limits.flows);
 		return -ENOMEM;
 	}
-	memset(replay->memory, 0, path_size(&limits));
 	replay->path = path_new(replay->memory, &limits, &output);
 	return 0;
 }
@@ -386,7 +391,8 @@ static void clean_up(struct replay *replay)
 	journal_free(replay->control.journal);
 	mailbox_free(replay->control.mailbox);
 	replay_config_free(&replay->config);
-	free(replay->memory);
+	if (replay->memory)
+		munmap(replay->memory, replay->memory_size);
 }
 
 static bool add_input(struct replay *replay, char *argument)

@@ -19,7 +19,7 @@ VIP = "203.0.113.10"
 BACKENDS = {"10.0.0.11": "02:00:00:00:00:11", "10.0.0.12": "02:00:00:00:00:12"}
 BASE = 1_700_000_000.0  # the captures' time of the first frame
 
-NETWORK = f"""
+NETWORK = f"""set global flow-table 16384
 add interface ext role frontend address 198.51.100.1/24 mac {EXT}
 add interface int role backend address 10.0.0.1/24 mac {INT}
 add neighbor {CLIENT} mac {CLIENT_MAC} interface ext

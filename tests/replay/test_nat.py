@@ -67,12 +67,12 @@ def test_udp_without_a_checksum_stays_without(replay):
 
 
 def test_a_computed_zero_is_sent_as_ffff(replay):
-    """Of all ports one makes the rewritten checksum zero: it must not say "no checksum"."""
+    """The source port that makes the rewritten checksum zero must not make it "no checksum"."""
     config = NETWORK + f"add pool p\nadd backend p 10.0.0.11:8080\nadd service s {VIP}:53/udp pool p\n"
-    frames = [("ext", to_vip(UDP(sport=port, dport=53))) for port in range(1, 65536, 1)]
-    result = replay.run(config, frames[:65535])
-    sums = [packet[UDP].chksum for packet in result.left("int")]
-    assert len(sums) > 60000 and 0 not in sums and 0xffff in sums
+    checksum = forwarded(replay, to_vip(UDP(sport=1, dport=53)), config)[UDP].chksum
+    port = 1 + checksum
+    port = (port & 0xffff) + (port >> 16)
+    assert forwarded(replay, to_vip(UDP(sport=port, dport=53)), config)[UDP].chksum == 0xffff
 
 
 def test_one_flow_one_backend_many_flows_all_backends(replay):
