@@ -14,6 +14,7 @@
 
 #include "appliance/control.h"
 #include "appliance/directory.h"
+#include "appliance/metrics.h"
 #include "appliance/privilege.h"
 #include "appliance/replay.h"
 #include "appliance/server.h"
@@ -24,7 +25,7 @@ static const char default_db[] = "/var/lib/lb/lb.db";
 static const char default_socket[] = "/run/lb/lb.sock";
 
 static const char usage[] =
-	"usage: lbd [--db FILE] [--socket PATH] [--user USER] [--cpu N]\n"
+	"usage: lbd [--db FILE] [--socket PATH] [--user USER] [--cpu N] [--metrics ADDR:PORT]\n"
 	"       lbd --check [--db FILE]\n"
 	"       lbd replay --config SCRIPT --in IFACE=FILE.pcap... [--out DIR] [--json]\n"
 	"\n"
@@ -34,13 +35,14 @@ static const char usage[] =
 	"  --socket PATH  where lb finds it (default /run/lb/lb.sock)\n"
 	"  --user USER    become USER once that is possible\n"
 	"  --cpu N        keep the packet path on CPU N\n"
+	"  --metrics A:P  serve counters to Prometheus at http://A:P/metrics\n"
 	"  --check        open and verify the store, say what is in it, exit\n"
 	"  --help, --version\n"
 	"\n"
 	"See lbd(8), and `lbd replay --help`.\n";
 
 struct options {
-	const char *db, *socket, *user;
+	const char *db, *socket, *user, *metrics;
 	int cpu;
 	bool check;
 };
@@ -64,10 +66,11 @@ static int parse_cpu(const char *text, int *ret_cpu)
 /* 0: go on; otherwise the status to exit with, plus one. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-	enum { DB = 1, SOCKET, USER, CPU, CHECK, HELP, VERSION };
+	enum { DB = 1, SOCKET, USER, CPU, METRICS, CHECK, HELP, VERSION };
 	static const struct option table[] = {
 		{"db", required_argument, NULL, DB},       {"socket", required_argument, NULL, SOCKET},
 		{"user", required_argument, NULL, USER},   {"cpu", required_argument, NULL, CPU},
+		{"metrics", required_argument, NULL, METRICS},
 		{"check", no_argument, NULL, CHECK},       {"help", no_argument, NULL, HELP},
 		{"version", no_argument, NULL, VERSION},   {0},
 	};
@@ -77,6 +80,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 		case DB: options->db = optarg; break;
 		case SOCKET: options->socket = optarg; break;
 		case USER: options->user = optarg; break;
+		case METRICS: options->metrics = optarg; break;
 		case CHECK: options->check = true; break;
 		case CPU:
 			if (!parse_cpu(optarg, &options->cpu))
@@ -122,6 +126,7 @@ struct daemon {
 	struct control control;
 	struct appliance appliance;
 	struct server *server;
+	struct metrics *metrics;  /* NULL: not asked for */
 	int epoll_fd, signal_fd;
 };
 
@@ -217,8 +222,13 @@ static int open_all(struct daemon *daemon, const struct options *options, char *
 		config_free(config);
 		return result;
 	}
+	if (options->metrics) {
+		result = metrics_open(&daemon->metrics, options->metrics, control, error, ERROR_SIZE);
+		if (result)
+			return result;
+	}
 	snprintf(error, ERROR_SIZE, "cannot wait for events");
-	if (watch(daemon, daemon->signal_fd) || watch(daemon, server_fd(daemon->server)) ||
+	if ((daemon->metrics && watch(daemon, metrics_fd(daemon->metrics))) || watch(daemon, daemon->signal_fd) || watch(daemon, server_fd(daemon->server)) ||
 	    watch(daemon, ports_fd(control->ports)) ||
 	    watch(daemon, mailbox_event_fd(control->mailbox)))
 		return -EIO;
@@ -234,6 +244,8 @@ static void close_all(struct daemon *daemon)
 	if (daemon->server)
 		server_close(daemon->server);
 	daemon->server = NULL;
+	if (daemon->metrics)
+		metrics_close(daemon->metrics);
 	ports_close(control->ports);
 	loop_stop(control->loop);
 	control_stop(control);
@@ -252,6 +264,8 @@ static int wait_ms(const struct daemon *daemon, uint64_t now_ns)
 
 	if (server_deadline(daemon->server) < deadline)
 		deadline = server_deadline(daemon->server);
+	if (daemon->metrics && metrics_deadline(daemon->metrics, now_ns) < deadline)
+		deadline = metrics_deadline(daemon->metrics, now_ns);
 	if (deadline == UINT64_MAX)
 		return -1;
 	if (deadline <= now_ns)
@@ -276,6 +290,8 @@ static void run(struct daemon *daemon)
 		if (ready > 0 && event.data.fd == mailbox_event_fd(control->mailbox))
 			control_events(control);
 		server_run(daemon->server, now_ns);
+		if (daemon->metrics)
+			metrics_run(daemon->metrics);
 		control_tick(control, now_ns);
 	}
 	journal_say(control->journal, "lbd ends on %s", strsignal((int)signal_info.ssi_signo));
