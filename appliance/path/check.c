@@ -134,6 +134,7 @@ struct check *check_of(struct path *path, const struct snapshot_target *target)
 		.id = target->id,
 		.in_use = true,
 		.health = HEALTH_DOWN,
+		.stale_ns = UINT64_MAX,
 	};
 	if (target->type != PROBE_HEARTBEAT) {
 		check->due_ns = path->now_ns + spread(target) % within;
@@ -317,7 +318,9 @@ enum health check_health(const struct path *path, uint32_t target)
 	uint32_t id = path->snapshot->target[target].id;
 	const struct check *check = &path->checks->check[id & SLOT_MASK];
 
-	return check->in_use && check->id == id ? (enum health)check->health : HEALTH_DOWN;
+	/* A heartbeat that is overdue counts at once, not when its timer comes up. */
+	return check->in_use && check->id == id && path->now_ns < check->stale_ns ?
+		       (enum health)check->health : HEALTH_DOWN;
 }
 
 bool check_view(const struct path *path, uint32_t target_id, struct check_view *ret_view)

@@ -23,6 +23,7 @@ struct check {
 	uint32_t successes, failures; /* in a row */
 	uint64_t sent_ns;      /* the last probe; PROBE_HEARTBEAT: when it was heard last */
 	uint64_t due_ns;       /* the next probe */
+	uint64_t stale_ns;     /* PROBE_HEARTBEAT: down from then on, unheard; others: UINT64_MAX */
 	uint64_t hash;         /* of the probe under way */
 	uint64_t round_trip_ns, result_ns, changed_ns; /* for reports */
 };

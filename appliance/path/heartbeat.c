@@ -10,9 +10,9 @@ static void hear(struct path *path, const struct snapshot_target *target)
 
 	path->counters.heartbeats++;
 	check->sent_ns = path->now_ns;
+	check->stale_ns = path->now_ns + target->timeout_ns;
 	if (check->health != HEALTH_UP)
-		wheel_add(&path->checks->wheel, check_slot(check),
-			  path->now_ns + target->timeout_ns);
+		wheel_add(&path->checks->wheel, check_slot(check), check->stale_ns);
 	check_note(path, check, CHECK_HEARD, HEALTH_UP);
 }
 
@@ -52,9 +52,9 @@ void heartbeat_timer(struct path *path, struct check *check, const struct snapsh
 {
 	if (check->health != HEALTH_UP)
 		return;
-	if (path->now_ns - check->sent_ns >= target->timeout_ns)
+	check->stale_ns = check->sent_ns + target->timeout_ns;
+	if (path->now_ns >= check->stale_ns)
 		check_note(path, check, CHECK_SILENT, HEALTH_DOWN);
 	else
-		wheel_add(&path->checks->wheel, check_slot(check),
-			  check->sent_ns + target->timeout_ns);
+		wheel_add(&path->checks->wheel, check_slot(check), check->stale_ns);
 }

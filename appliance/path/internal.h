@@ -46,6 +46,7 @@ struct path {
 	struct backend_state *backend; /* BACKENDS_MAX, by slot */
 	struct service_state *service; /* SERVICES_MAX, by slot */
 	struct path_counters counters;
+	uint32_t counted[INTERFACES_MAX]; /* the interface's id that the counters are of */
 	uint8_t scratch[SCRATCH_SIZE]; /* the frame that is being built */
 };
 

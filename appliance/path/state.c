@@ -83,12 +83,22 @@ struct path *path_new(void *memory, const struct path_limits *limits, const stru
 	return path;
 }
 
-void path_publish(struct path *path, const struct snapshot *snapshot, uint64_t now_ns)
+/* Gauges stay: what is held now is so after the counters are cleared, too, and counts as received, so
+ * that the law of conservation holds on. */
+static void clear_interface(struct interface_counters *counters)
 {
-	const struct snapshot *old = path->snapshot == &nothing ? NULL : path->snapshot;
+	*counters = (struct interface_counters){.received = counters->held, .held = counters->held};
+}
 
-	path->now_ns = now_ns;
-	path->snapshot = snapshot;
+/* A slot that has another owner begins to count anew. */
+static void adopt_slots(struct path *path, const struct snapshot *snapshot)
+{
+	for (uint32_t i = 0; i < snapshot->interfaces; i++) {
+		if (!snapshot->interface[i].sides || path->counted[i] == snapshot->interface[i].id)
+			continue;
+		clear_interface(&path->counters.interface[i]);
+		path->counted[i] = snapshot->interface[i].id;
+	}
 	for (uint32_t i = 0; i < snapshot->backends; i++) {
 		struct backend_state *state = &path->backend[snapshot->backend[i].id & SLOT_MASK];
 
@@ -101,6 +111,15 @@ void path_publish(struct path *path, const struct snapshot *snapshot, uint64_t n
 		if (state->id != snapshot->service[i].id)
 			*state = (struct service_state){.id = snapshot->service[i].id};
 	}
+}
+
+void path_publish(struct path *path, const struct snapshot *snapshot, uint64_t now_ns)
+{
+	const struct snapshot *old = path->snapshot == &nothing ? NULL : path->snapshot;
+
+	path->now_ns = now_ns;
+	path->snapshot = snapshot;
+	adopt_slots(path, snapshot);
 	neighbor_published(path, old, snapshot);
 	arp_published(path, old, snapshot);
 	checks_published(path);
@@ -133,16 +152,10 @@ enum health path_target_health(const struct path *path, uint32_t target_id)
 	return target == NONE ? HEALTH_UNKNOWN : check_health(path, target);
 }
 
-/* Gauges stay: what is held or active now is so after the counters are cleared, too, and frames that
- * are held count as received, so that the law of conservation holds on. */
 void path_clear_counters(struct path *path)
 {
-	for (uint32_t i = 0; i < INTERFACES_MAX; i++) {
-		struct interface_counters *counters = &path->counters.interface[i];
-
-		*counters = (struct interface_counters){.received = counters->held,
-							.held = counters->held};
-	}
+	for (uint32_t i = 0; i < INTERFACES_MAX; i++)
+		clear_interface(&path->counters.interface[i]);
 	path->counters.stateless = path->counters.vip_conflicts = 0;
 	path->counters.checks_sent = path->counters.heartbeats = 0;
 	for (uint32_t i = 0; i < BACKENDS_MAX; i++) {
