@@ -109,7 +109,7 @@ static int fault_unknown(const struct position *position, const struct next *nex
 		return fault_at(ret_fault, typed->offset, typed->length,
 				"no command \"%s\". `help` lists them", typed->text);
 	list_keywords(next, count, "", "", list);
-	return fault_at(ret_fault, typed->offset, typed->length, "no %s \"%s%s\", but: %s", what, before,
+	return fault_at(ret_fault, typed->offset, typed->length, "no %s \"%s%s\", only: %s", what, before,
 			typed->text, list);
 }
 

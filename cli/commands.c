@@ -184,7 +184,9 @@ static int clear_flow(struct session *session)
 
 	if (result < 0)
 		return refuse(session, result, error);
-	if (!(session->request.flags & REQUEST_QUIET))
+	if (wants_json(session))
+		session_print_text(session, render_clear_json(count));
+	else if (!(session->request.flags & REQUEST_QUIET))
 		session_print(session, "%" PRIu64 " flow%s closed.\n", count, count == 1 ? "" : "s");
 	return 0;
 }
@@ -201,11 +203,10 @@ static int run_export(struct session *session)
 	free(config);
 	if (!script)
 		return refuse(session, -ENOMEM, "out of memory");
-	if (!*file) {
-		session_print_text(session, script);
-		return 0;
-	}
-	session->sink.file(session->sink.context, file, script, strlen(script));
+	if (*file)
+		session->sink.file(session->sink.context, file, script, strlen(script));
+	else
+		session_print_text(session, wants_json(session) ? render_export_json(script) : strdup(script));
 	free(script);
 	return 0;
 }

@@ -270,6 +270,6 @@ void command_help(struct session *session)
 		return;
 	}
 	syntax_usage(&position.syntax, usage, sizeof(usage));
-	session_print(session, "%s\n%s\n", position.syntax.help, usage);
+	session_print(session, "%s\n%s\n", usage, position.syntax.help);
 	help_print(session, each_parameter, &position.syntax, "");
 }

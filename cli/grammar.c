@@ -171,13 +171,11 @@ static const struct row rows[] = {
 	ONE(COMMAND_QUIT, "quit", NULL, "leave the console; the appliance goes on"),
 };
 
-static const char no[] = "no";
-
 static const struct { const char *verb, *help; } verbs[] = {
 	{"add", "make an object"},
 	{"set", "change settings of an object"},
 	{"del", "remove an object"},
-	{no, "the same as del"},
+	{"no", "the same as del"},
 	{"enable", "take into service"},
 	{"disable", "take out of service at once"},
 	{"drain", "take no new flows, keep those that there are"},
@@ -185,13 +183,7 @@ static const struct { const char *verb, *help; } verbs[] = {
 	{"clear", "counters and flows"},
 };
 
-static const struct attribute pipe_match = {
-	"match", VALUE_TEXT, PARAMETER_RAW, 0, .reference = NOT_A_REFERENCE,
-	.help = "an extended regular expression",
-};
-
-/* In the order of enum pipe_type. */
-static const struct { const char *word, *help; bool value; } pipes[] = {
+const struct pipe_syntax grammar_pipes[PIPE_TYPES] = {
 	[PIPE_MATCH] = {"match", "only lines that match", true},
 	[PIPE_EXCEPT] = {"except", "only lines that do not match", true},
 	[PIPE_COUNT] = {"count", "how many lines there are", false},
@@ -303,7 +295,7 @@ const char *parameter_placeholder(const struct attribute *attribute)
 		return "FILE";
 	if (attribute->flags & PARAMETER_REST)
 		return "COMMAND";
-	if (attribute == &pipe_match)
+	if (attribute->flags & PARAMETER_PATTERN)
 		return "RE";
 	if (attribute->reference != NOT_A_REFERENCE && kinds[attribute->reference])
 		return kinds[attribute->reference];
@@ -378,191 +370,8 @@ int syntax_usage(const struct syntax *syntax, char *ret_text, size_t size)
 			 next.attribute->flags & PARAMETER_EXCLUSIVE;
 		append_parameter(ret_text, size, &used, &p, follows, joined);
 	}
-	if (syntax->pipes)
-		append(ret_text, size, &used, " [| {match RE|except RE|count|json|no-more}]...");
+	for (unsigned i = 0; syntax->pipes && i < PIPE_TYPES; i++)
+		append(ret_text, size, &used, "%s%s%s%s", i ? "|" : " [| {", grammar_pipes[i].word,
+		       grammar_pipes[i].value ? " RE" : "", i == PIPE_TYPES - 1 ? "}]..." : "");
 	return used;
-}
-
-/* Rows that begin with the same word stand together, so each word is told once. */
-static unsigned next_words(const struct position *position, struct next *ret_next)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < grammar_count(); i++) {
-		struct syntax syntax = grammar_at(i);
-		const char *word = syntax.words[position->words];
-		bool group = position->words == 0 && syntax.words[1];
-
-		if (position->words && strcmp(syntax.words[0], position->verb) != 0)
-			continue;
-		if (i && !position->words && strcmp(grammar_at(i - 1).words[0], word) == 0)
-			continue;
-		ret_next[count++] = (struct next){
-			.type = NEXT_WORD, .word = word,
-			.help = group ? grammar_verb_help(word) : syntax.help,
-		};
-		if (!position->words && syntax.id == COMMAND_DELETE)
-			ret_next[count++] = (struct next){
-				.type = NEXT_WORD, .word = no, .help = grammar_verb_help(no),
-			};
-	}
-	return count;
-}
-
-static struct next next_value(const struct parameter *parameter, unsigned index, bool second)
-{
-	return (struct next){
-		.type = NEXT_VALUE, .word = second ? "N" : parameter_placeholder(parameter->attribute),
-		.help = parameter->attribute->help, .second = second,
-		.parameter = *parameter, .index = index,
-	};
-}
-
-/* True where the option has been given and is not one that may be repeated, or where it and one that
- * was given exclude each other. */
-static bool option_spent(const struct position *position, const struct parameter *option, unsigned index)
-{
-	struct parameter p;
-
-	if (option->attribute->type == VALUE_ADDRESSES)
-		return false;
-	for (unsigned i = 0; syntax_parameter(&position->syntax, i, &p); i++)
-		if (position->given & 1u << i &&
-		    (i == index || p.attribute->flags & option->attribute->flags & PARAMETER_EXCLUSIVE))
-			return true;
-	return false;
-}
-
-/* A `set` that sets nothing is not complete. */
-static bool sets_nothing(const struct position *position)
-{
-	struct parameter p;
-
-	for (unsigned i = 0; syntax_parameter(&position->syntax, i, &p); i++)
-		if (!p.operand && position->given & 1u << i)
-			return false;
-	return position->syntax.id == COMMAND_SET;
-}
-
-static unsigned next_parameters(const struct position *position, struct next *ret_next)
-{
-	bool complete = !sets_nothing(position);
-	unsigned count = 0;
-	struct parameter p;
-
-	for (unsigned i = 0; syntax_parameter(&position->syntax, i, &p); i++) {
-		if (p.operand ? position->given & 1u << i : option_spent(position, &p, i))
-			continue;
-		if (p.required && !(position->given & 1u << i))
-			complete = false;
-		if (p.operand) {
-			ret_next[count++] = next_value(&p, i, false);
-			break;
-		}
-		ret_next[count++] = (struct next){
-			.type = NEXT_OPTION, .word = p.attribute->name, .help = p.attribute->help,
-			.parameter = p, .index = i,
-		};
-	}
-	if (complete && position->syntax.pipes)
-		ret_next[count++] = (struct next){NEXT_PIPE, "|", .help = "pass the output through a filter"};
-	if (complete)
-		ret_next[count++] = (struct next){NEXT_END, "<cr>", .help = "do it"};
-	return count;
-}
-
-static unsigned next_filters(struct next *ret_next)
-{
-	for (unsigned i = 0; i < COUNT(pipes); i++)
-		ret_next[i] = (struct next){
-			.type = NEXT_FILTER, .word = pipes[i].word, .help = pipes[i].help,
-			.pipe = (enum pipe_type)i,
-		};
-	return COUNT(pipes);
-}
-
-unsigned position_next(const struct position *position, struct next ret_next[NEXT_MAX])
-{
-	struct parameter p = {.attribute = &pipe_match};
-
-	if (!position->complete)
-		return next_words(position, ret_next);
-	if (position->filter_value_awaited) {
-		ret_next[0] = next_value(&p, 0, false);
-		return 1;
-	}
-	if (position->filter_awaited)
-		return next_filters(ret_next);
-	if (position->value_awaited || position->rest) {
-		syntax_parameter(&position->syntax, position->awaited, &p);
-		ret_next[0] = next_value(&p, position->awaited, position->second_awaited);
-		if (position->rest)
-			ret_next[1] = (struct next){NEXT_END, "<cr>", .help = "do it"};
-		return position->rest ? 2 : 1;
-	}
-	if (position->piped) {
-		ret_next[0] = (struct next){NEXT_PIPE, "|", .help = "pass the output through a filter"};
-		ret_next[1] = (struct next){NEXT_END, "<cr>", .help = "do it"};
-		return 2;
-	}
-	return next_parameters(position, ret_next);
-}
-
-static void take_word(struct position *position, const char *word)
-{
-	if (!position->words++)
-		position->verb = strcmp(word, no) == 0 ? "del" : word;
-	for (unsigned i = 0; i < grammar_count() && !position->complete; i++) {
-		struct syntax syntax = grammar_at(i);
-
-		if (strcmp(syntax.words[0], position->verb) != 0)
-			continue;
-		position->complete = position->words == 1 ? !syntax.words[1] :
-							    strcmp(syntax.words[1], word) == 0;
-		if (position->complete)
-			position->syntax = syntax;
-	}
-}
-
-static void take_value(struct position *position, const struct next *next, const char *word)
-{
-	const struct attribute *attribute = next->parameter.attribute;
-	bool two_words = !(attribute->flags & (PARAMETER_RAW | PARAMETER_REST)) && !next->second &&
-			 value_words(attribute, word) == 2;
-
-	if (attribute == &pipe_match) {
-		position->filter_value_awaited = false;
-		return;
-	}
-	position->given |= 1u << next->index;
-	position->awaited = next->index;
-	position->rest = attribute->flags & PARAMETER_REST;
-	position->value_awaited = position->second_awaited = two_words;
-}
-
-void position_take(struct position *position, const struct next *next, const char *word)
-{
-	switch (next->type) {
-	case NEXT_WORD:
-		take_word(position, next->word);
-		break;
-	case NEXT_OPTION:
-		position->awaited = next->index;
-		position->value_awaited = !(next->parameter.attribute->flags & PARAMETER_SWITCH);
-		if (!position->value_awaited)
-			position->given |= 1u << next->index;
-		break;
-	case NEXT_VALUE:
-		take_value(position, next, word);
-		break;
-	case NEXT_PIPE:
-		position->piped = position->filter_awaited = true;
-		break;
-	case NEXT_FILTER:
-		position->filter_awaited = false;
-		position->filter_value_awaited = pipes[next->pipe].value;
-		break;
-	case NEXT_END:
-		break;
-	}
 }

@@ -56,6 +56,7 @@ enum parameter_flags {
 	PARAMETER_REVISION = 1 << 11, /* the number of a kept revision */
 	PARAMETER_REST = 1 << 12,    /* takes all words that are left, whatever they are */
 	PARAMETER_EXCLUSIVE = 1 << 13, /* only one of those so flagged */
+	PARAMETER_PATTERN = 1 << 14, /* a regular expression */
 };
 
 /* What the operator typed beside the attributes of an object. Zero where not given. */
@@ -99,6 +100,14 @@ struct parameter {
 	bool operand;     /* by its place; else by its name */
 	bool required;
 };
+
+/* What stands behind `|`. */
+struct pipe_syntax {
+	const char *word, *help;
+	bool value; /* a pattern follows */
+};
+
+extern const struct pipe_syntax grammar_pipes[PIPE_TYPES];
 
 /* How many rows there are, and the row of an index. */
 unsigned grammar_count(void);

@@ -59,7 +59,7 @@ enum exit_status {
 };
 
 /* What may stand behind `|`. JSON is lbd's work, the others are lb's. */
-enum pipe_type { PIPE_MATCH, PIPE_EXCEPT, PIPE_COUNT, PIPE_JSON, PIPE_NO_MORE };
+enum pipe_type { PIPE_MATCH, PIPE_EXCEPT, PIPE_COUNT, PIPE_JSON, PIPE_NO_MORE, PIPE_TYPES };
 
 enum request_flags {
 	REQUEST_SCRIPT = 1,       /* the text is a script: one transaction, errors with their place */

@@ -21,5 +21,7 @@ char *render_config_json(const struct config *config);
 char *render_commit_json(uint64_t revision, bool changed);
 char *render_check_json(uint64_t revision, unsigned changes);
 char *render_revision_json(uint64_t revision, const char *text);
+char *render_export_json(const char *text);
+char *render_clear_json(uint64_t flows);
 
 #endif

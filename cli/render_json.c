@@ -184,3 +184,13 @@ char *render_revision_json(uint64_t revision, const char *text)
 	return document("revisions", json_pack("{s:I, s:s}", "revision", (json_int_t)revision, "text",
 					       text));
 }
+
+char *render_export_json(const char *text)
+{
+	return document("export", json_pack("{s:s}", "text", text));
+}
+
+char *render_clear_json(uint64_t flows)
+{
+	return document("clear", json_pack("{s:I}", "flows", (json_int_t)flows));
+}

@@ -184,6 +184,7 @@ static int apply_load(struct session *session, const struct place *place)
 	struct transaction *transaction = &session->transaction;
 	bool replace = session->command->arguments.replace;
 	unsigned lines = transaction->lines;
+	const char *name;
 	const struct attachment *file = session_attachment(session, session->command->arguments.file);
 	int error = replace ? replace_candidate(session) : need_candidate(session);
 
@@ -191,8 +192,9 @@ static int apply_load(struct session *session, const struct place *place)
 		return error;
 	if (!file)
 		return command_fault_whole(session->command, session->fault, "file has not been sent");
-	apply_text(session, file->name, file->content, file->size);
-	set_comment(transaction, replace ? "load %s replace" : "load %s", file->name);
+	name = strcmp(file->name, "-") == 0 ? "<stdin>" : file->name;
+	apply_text(session, name, file->content, file->size);
+	set_comment(transaction, replace ? "load %s replace" : "load %s", name);
 	if (!replace || transaction->committed) {
 		transaction->lines--;
 		return 0;
@@ -201,7 +203,7 @@ static int apply_load(struct session *session, const struct place *place)
 	command_free(session->command);
 	command_match(place->line, place->size, true, session->command, session->fault);
 	return command_fault_whole(session->command, session->fault, "%s does not end with \"commit\": it "
-				   "may have been cut short, nothing was applied", file->name);
+				   "may have been cut short, nothing was applied", name);
 }
 
 static int apply_rollback(struct session *session)
@@ -285,9 +287,49 @@ static int transaction_line(struct session *session, const struct place *place)
 	return 0;
 }
 
+/* Sentences that hold for what runs already: a warning is told when it is news. */
+struct warnings {
+	struct session *session;
+	char **known;
+	size_t count;
+};
+
+static void know_warning(void *context, const char *sentence)
+{
+	struct warnings *warnings = context;
+	char **known = reallocarray(warnings->known, warnings->count + 1, sizeof(*known));
+
+	if (!known)
+		return;
+	warnings->known = known;
+	known[warnings->count] = strdup(sentence);
+	warnings->count += known[warnings->count] ? 1 : 0;
+}
+
 static void say_warning(void *context, const char *sentence)
 {
-	session_complain(context, "warning: %s\n", sentence);
+	struct warnings *warnings = context;
+
+	for (size_t i = 0; i < warnings->count; i++)
+		if (strcmp(warnings->known[i], sentence) == 0)
+			return;
+	session_complain(warnings->session, "warning: %s\n", sentence);
+}
+
+static struct warnings warnings_of_running(struct session *session)
+{
+	struct warnings warnings = {.session = session};
+	char error[FAULT_TEXT_SIZE];
+
+	config_validate(running(session), know_warning, &warnings, error, sizeof(error));
+	return warnings;
+}
+
+static void warnings_forget(struct warnings *warnings)
+{
+	for (size_t i = 0; i < warnings->count; i++)
+		free(warnings->known[i]);
+	free(warnings->known);
 }
 
 static bool is_json(const struct session *session)
@@ -309,45 +351,65 @@ static bool refuse_transaction(struct session *session, const char *error)
 	return false;
 }
 
+static void tell_check(struct session *session, unsigned changes)
+{
+	if (is_quiet(session))
+		return;
+	if (is_json(session))
+		session_print_text(session, render_check_json(revision(session), changes));
+	else if (changes)
+		session_print(session, "would change %u object%s.\n", changes, changes == 1 ? "" : "s");
+	else
+		session_print(session, "unchanged (r%llu).\n", revision(session));
+}
+
 static bool check_candidate(struct session *session)
 {
+	const struct appliance *appliance = session->appliance;
 	const struct config *candidate = session->transaction.candidate;
-	unsigned changes = config_compare(running(session), candidate, NULL, NULL);
+	struct warnings warnings = warnings_of_running(session);
 	char error[FAULT_TEXT_SIZE];
+	unsigned changes;
+	int result = appliance->check(appliance->context, candidate, say_warning, &warnings, error,
+				      sizeof(error));
 
-	if (session->appliance->check(session->appliance->context, candidate, say_warning, session, error,
-				      sizeof(error)) < 0)
+	warnings_forget(&warnings);
+	if (result < 0)
 		return refuse_transaction(session, error);
+	changes = config_compare(running(session), candidate, NULL, NULL);
 	if (changes)
 		session_status(session, STATUS_WOULD_CHANGE);
-	if (is_json(session) && !is_quiet(session))
-		session_print_text(session, render_check_json(revision(session), changes));
-	else if (!is_quiet(session) && changes)
-		session_print(session, "would change %u object%s.\n", changes, changes == 1 ? "" : "s");
-	else if (!is_quiet(session))
-		session_print(session, "unchanged (r%llu).\n", revision(session));
+	tell_check(session, changes);
 	return true;
+}
+
+static void tell_commit(struct session *session, uint64_t number, bool changed)
+{
+	if (is_quiet(session))
+		return;
+	if (is_json(session))
+		session_print_text(session, render_commit_json(number, changed));
+	else
+		session_print(session, changed ? "r%llu active.\n" : "unchanged (r%llu).\n",
+			      (unsigned long long)number);
+	session->sink.output_end(session->sink.context);
 }
 
 static bool commit_candidate(struct session *session)
 {
+	const struct appliance *appliance = session->appliance;
 	const struct transaction *transaction = &session->transaction;
 	const struct commit_note note = {session->user, transaction->comment};
+	struct warnings warnings = warnings_of_running(session);
 	char error[FAULT_TEXT_SIZE];
 	uint64_t number;
-	int result = session->appliance->commit(session->appliance->context, transaction->candidate, &note,
-						say_warning, session, &number, error, sizeof(error));
+	int result = appliance->commit(appliance->context, transaction->candidate, &note, say_warning,
+				       &warnings, &number, error, sizeof(error));
 
+	warnings_forget(&warnings);
 	if (result < 0)
 		return refuse_transaction(session, error);
-	if (is_quiet(session))
-		return true;
-	if (is_json(session))
-		session_print_text(session, render_commit_json(number, result > 0));
-	else
-		session_print(session, result > 0 ? "r%llu active.\n" : "unchanged (r%llu).\n",
-			      (unsigned long long)number);
-	session->sink.output_end(session->sink.context);
+	tell_commit(session, number, result > 0);
 	return true;
 }
 

@@ -110,9 +110,10 @@ static bool is_blank(char c)
 static int cut_quoted(struct cutter *cutter, struct word *word, struct fault *ret_fault)
 {
 	const char *line = cutter->line;
+	char quote = line[cutter->at];
 
-	for (cutter->at++; cutter->at < cutter->size && line[cutter->at] != '"'; cutter->at++) {
-		bool escape = line[cutter->at] == '\\' && cutter->at + 1 < cutter->size &&
+	for (cutter->at++; cutter->at < cutter->size && line[cutter->at] != quote; cutter->at++) {
+		bool escape = quote == '"' && line[cutter->at] == '\\' && cutter->at + 1 < cutter->size &&
 			      strchr("\"\\", line[cutter->at + 1]);
 
 		cutter->at += escape;
@@ -133,7 +134,7 @@ static int cut_word(struct cutter *cutter, struct word *word, struct fault *ret_
 	int error = 0;
 
 	*word = (struct word){.text = cutter->room, .offset = cutter->at};
-	if (line[cutter->at] == '"') {
+	if (line[cutter->at] == '"' || line[cutter->at] == '\'') {
 		word->quoted = true;
 		error = cut_quoted(cutter, word, ret_fault);
 	} else if (line[cutter->at] == '|') {

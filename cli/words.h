@@ -1,8 +1,8 @@
 /* A line, cut into words.
  *
  * Words are parted by blanks. `|` is a word of its own, `#` at the beginning of a word starts a comment.
- * "..." is one word, in which \" and \\ stand for " and \. Where each word stood is kept, so that an
- * error can point at it. Refused: control characters, bytes that are not UTF-8, a quote left open,
+ * "..." is one word, in which \" and \\ stand for " and \; '...' is one, in which nothing stands for
+ * anything else. Where each word stood is kept, so that an error can point at it. Refused: control characters, bytes that are not UTF-8, a quote left open,
  * more than fits.
  */
 #ifndef CLI_WORDS_H

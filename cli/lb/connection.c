@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -27,14 +28,16 @@ static int refuse(char *error, size_t error_size, int code, const char *format, 
 static int explain(const char *path, int code, char *error, size_t error_size)
 {
 	const struct passwd *me;
+	struct stat status;
 
+	if (stat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
+		return refuse(error, error_size, -code, "%s is not a socket, so it is not lbd's", path);
 	switch (code) {
 	case ENOENT:
 	case ENOTDIR:
 		return refuse(error, error_size, -code, "no socket %s: is lbd running? Start it with "
 			      "`systemctl start lbd`, or name its socket with --socket", path);
 	case ECONNREFUSED:
-	case ENOTSOCK:
 		return refuse(error, error_size, -code, "nobody listens at %s, it was left behind: is lbd "
 			      "running? Start it with `systemctl start lbd`", path);
 	case EACCES:

@@ -156,15 +156,17 @@ static char *line_before(int end)
 /* True where the cursor is within quotes: there, `?` is a character like any other. */
 static bool is_quoted(const char *line)
 {
-	bool quoted = false;
+	char quote = 0;
 
-	for (; *line; line++) {
-		if (quoted && *line == '\\' && line[1])
+	for (char before = ' '; *line; before = *line++) {
+		if (quote == '"' && *line == '\\' && line[1])
 			line++;
-		else if (*line == '"')
-			quoted = !quoted;
+		else if (*line == quote)
+			quote = 0;
+		else if (!quote && strchr("\"'", *line) && strchr(" \t|", before))
+			quote = *line;
 	}
-	return quoted;
+	return quote;
 }
 
 static int on_question(int count, int key)
@@ -232,8 +234,9 @@ static void readline_open(void)
 	rl_catch_signals = 0;
 	rl_catch_sigwinch = 0;
 	rl_completer_word_break_characters = " \t|";
-	rl_completer_quote_characters = "\"";
+	rl_completer_quote_characters = "\"'";
 	rl_attempted_completion_function = on_complete;
+	rl_variable_bind("show-all-if-unmodified", "on"); /* a second Tab lists; ~/.inputrc may say no */
 	rl_initialize();
 	rl_bind_key_in_map('?', on_question, emacs_standard_keymap);
 	rl_bind_key_in_map('?', on_question, vi_insertion_keymap);
@@ -327,8 +330,11 @@ static void edit(struct connection *connection, const sigset_t *waiting)
 		if (ready[0].revents)
 			rl_callback_read_char();
 	}
-	if (console.editing)
-		on_line(NULL);
+	if (console.editing) {
+		rl_callback_handler_remove();
+		console.editing = false;
+		putchar('\n');
+	}
 }
 
 enum exit_status console_run(struct connection *connection, unsigned flags)
@@ -353,7 +359,8 @@ enum exit_status console_run(struct connection *connection, unsigned flags)
 		if (console.status == STATUS_UNREACHABLE)
 			console.quitting = true;
 	}
-	if (console.ended)
+	/* Where it had pastes bracketed, readline itself ends the line at Ctrl-D (8.2, rl_deprep_terminal). */
+	if (console.ended && strcmp(rl_variable_value("enable-bracketed-paste"), "on") != 0)
 		putchar('\n');
 	output_free(&console.exchange.output);
 	free(console.history);

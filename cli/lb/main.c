@@ -107,8 +107,10 @@ static int take_option(struct options *options, int option)
 
 static int take_options(struct options *options, int argc, char **argv)
 {
+	static char name[] = "lb";
 	int option, status = -1;
 
+	argv[0] = name; /* what getopt calls us, wherever we are */
 	while (status < 0 && (option = getopt_long(argc, argv, "c:f:jq", long_options, NULL)) != -1)
 		status = take_option(options, option);
 	if (status >= 0)

@@ -37,25 +37,17 @@ static uint64_t fake_revision(void *context)
 	return ((struct fake *)context)->revision;
 }
 
-static void fake_warn(void *context, const char *text)
-{
-	(void)context;
-	(void)text;
-}
-
 static int fake_check(void *context, const struct config *candidate, appliance_say *say, void *say_context,
 		      char *error, size_t error_size)
 {
 	struct fake *fake = context;
 
-	(void)say;
-	(void)say_context;
 	fake->checks++;
 	if (fake->refusal) {
 		snprintf(error, error_size, "%s", fake->refusal);
 		return -EIO;
 	}
-	return config_validate(candidate, fake_warn, NULL, error, error_size);
+	return config_validate(candidate, say, say_context, error, error_size);
 }
 
 static int fake_commit(void *context, const struct config *candidate, const struct commit_note *note,

@@ -1,0 +1,20 @@
+"""Fixtures of the console's tests: they speak to a real lbd through a real lb."""
+import pytest
+
+from appliance import LB, LBD, Appliance
+
+
+def pytest_configure(config):
+    for program in (LB, LBD):
+        if not program.exists():
+            pytest.exit(f"{program} is not built. Run:  make", returncode=1)
+
+
+@pytest.fixture
+def appliance():
+    made = Appliance().start()
+    yield made
+    try:
+        made.stop()
+    finally:
+        made.remove()

@@ -1,0 +1,59 @@
+"""A terminal that a test can type at and read: what is on the screen, as a person sees it (tmux)."""
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+
+from appliance import PATIENCE, wait_for
+
+
+class Screen:
+    def __init__(self, command, rows=24, columns=100, environment=None):
+        self.folder = tempfile.mkdtemp(prefix="lb")
+        variables = dict(HOME=self.folder, PAGER="", INPUTRC="/dev/null", LC_ALL="C.UTF-8", TZ="UTC")
+        variables.update(environment or {})
+        shell = " ".join(f"{key}={shlex.quote(value)}" for key, value in variables.items())
+        # The status of the command stays on the screen when it has ended.
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows),
+                  f"{shell} {shlex.join(command)}; echo exit $?; sleep {10 * PATIENCE}")
+
+    def tmux(self, *arguments):
+        environment = {key: value for key, value in os.environ.items() if key != "TMUX"}
+        return subprocess.run(["tmux", "-S", f"{self.folder}/tmux", *arguments], check=True,
+                              env=environment, capture_output=True, timeout=PATIENCE).stdout.decode()
+
+    def type(self, text):
+        self.tmux("send-keys", "-l", text)
+
+    def press(self, *keys):
+        """Names of keys as tmux has them: Enter, Tab, C-c."""
+        self.tmux("send-keys", *keys)
+
+    def paste(self, text):
+        """As a terminal pastes: in brackets, where the program has asked for them."""
+        self.tmux("set-buffer", text)
+        self.tmux("paste-buffer", "-p")
+
+    def lines(self):
+        return [line.rstrip() for line in self.tmux("capture-pane", "-p").rstrip().splitlines()]
+
+    def wait(self, *expected):
+        """Until the last lines are these; each a regular expression for a whole line."""
+        seen = []
+
+        def there():
+            seen[:] = self.lines()
+            last = seen[-len(expected):]
+            return len(last) == len(expected) and all(map(re.fullmatch, expected, last))
+
+        try:
+            wait_for(there, "the screen")
+        except AssertionError:
+            raise AssertionError("\n".join(["expected last", *expected, "--- screen", *seen])) from None
+
+    def close(self):
+        try:
+            self.tmux("kill-server")
+        finally:
+            subprocess.run(["rm", "-rf", self.folder], check=True)

@@ -1,0 +1,40 @@
+# What stands behind a bar.
+
+$ lb -q <<END
+> add pool dns
+> add pool web
+> add backend dns 10.0.0.21:53
+> add backend web 10.0.0.11:80
+> add backend web 10.0.0.12:80
+> END
+warning: no network of an interface and no route reaches backend "dns/10.0.0.21:53", backend "web/10.0.0.11:80", backend "web/10.0.0.12:80"
+$ lb -c "show config | match web"
+add pool web
+add backend web 10.0.0.11:80
+add backend web 10.0.0.12:80
+$ lb -c "show config | except web"
+add pool dns
+add backend dns 10.0.0.21:53
+$ lb -c "show config | match web | except pool | count"
+2
+$ lb -c "show config|match web|count"
+3
+$ lb -c "show config | match \"^add backend (web|dns) 10.0.0.[12]1:\""
+add backend dns 10.0.0.21:53
+add backend web 10.0.0.11:80
+$ lb -c "show config | match nothing"
+$ lb -c "show config | match nothing | count"
+0
+# A heading is no line: it is neither filtered nor counted.
+$ lb -c "show backend | match dns" | cut -c1-18
+POOL  ADDRESS    P
+dns   10.0.0.21   
+$ lb -c "show backend | count"
+3
+$ lb -c "show backend | count | no-more"
+3
+$ lb -c "show backend | json | match web"
+error: filters take lines, JSON is none
+[2]
+$ lb -c "show pool | json | no-more" | head -c 30
+{"schema":1,"pool":[{"name":"d(no newline)
