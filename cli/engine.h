@@ -55,6 +55,7 @@ struct session {
 	unsigned number;                /* of the last line read */
 	unsigned lines, failed, told;   /* of the whole request */
 	bool stopped;
+	bool paused;                    /* --each, between two transactions */
 	enum exit_status status;
 	struct transaction transaction;
 	struct act *act;

@@ -153,7 +153,7 @@ static void forget_request(struct session *session)
 	free((char *)request->text);
 	*request = (struct request){0};
 	session->acts = session->acts_done = 0;
-	session->wait.active = false;
+	session->wait.active = session->paused = false;
 }
 
 static void finish(struct session *session)
@@ -169,15 +169,22 @@ static void finish(struct session *session)
 	session->sink.done(session->sink.context, status);
 }
 
+/* To the end, or to where it waits. Between two transactions of --each the appliance has its turn: its
+ * events, its other consoles, and this one, which reads of each what has become of it. */
 static void carry_on(struct session *session)
 {
-	while (!session->wait.active) {
-		if (session->acts_done < session->acts)
+	bool more = true;
+
+	session->paused = false;
+	while (more && !session->paused && !session->wait.active) {
+		if (session->acts_done < session->acts) {
 			run_act(session);
-		else if (!run_unit(session))
-			break;
+		} else {
+			more = run_unit(session);
+			session->paused = more && session_has(session, REQUEST_EACH);
+		}
 	}
-	if (!session->wait.active)
+	if (!more)
 		finish(session);
 }
 
@@ -297,15 +304,18 @@ bool session_busy(const struct session *session)
 
 uint64_t session_deadline(const struct session *session)
 {
+	if (session->paused)
+		return 0;
 	return session->wait.active ? session->wait.next_ns : UINT64_MAX;
 }
 
 void session_poll(struct session *session, uint64_t now_ns)
 {
-	if (!session->wait.active || now_ns < session->wait.next_ns)
+	if (now_ns < session_deadline(session))
 		return;
 	session->now_ns = now_ns;
-	wait_poll(session);
+	if (session->wait.active)
+		wait_poll(session);
 	if (!session->wait.active)
 		carry_on(session);
 }

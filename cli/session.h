@@ -7,8 +7,8 @@
  * many commands needs no other engine.
  *
  * A session does no I/O: it says what it has to say through a sink. It belongs to the control thread
- * and borrows the appliance. One request at a time: a request that waits (drain ... wait) stays
- * pending, and session_poll() carries it on.
+ * and borrows the appliance. One request at a time: a request that waits (drain ... wait), or has come
+ * to the end of one of its transactions (--each), stays pending, and session_poll() carries it on.
  */
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
@@ -48,14 +48,14 @@ struct session *session_new(const struct appliance *appliance, const char *user,
 			    const struct session_sink *sink);
 void session_free(struct session *session);
 
-/* Runs a request up to its end, where `done` is called, or to where it has to wait. Not while
+/* Runs a request up to its end, where `done` is called, or to where it stays pending. Not while
  * session_busy(). `now_ns`: monotonic. The request need not outlive the call. */
 void session_run(struct session *session, const struct request *request, uint64_t now_ns);
 bool session_busy(const struct session *session);
 /* When session_poll() wants to be called (monotonic, ns); UINT64_MAX: not by time. */
 uint64_t session_deadline(const struct session *session);
 void session_poll(struct session *session, uint64_t now_ns);
-/* Ends what waits; what has been committed stays. `done` is called. */
+/* Ends what is pending; what has been committed stays. `done` is called. */
 void session_interrupt(struct session *session);
 
 /* One call for each word that may stand at the end of `line`, where the cursor is. True where a file

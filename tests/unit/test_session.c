@@ -124,6 +124,8 @@ static enum exit_status run_request(struct talk *talk, struct request request)
 	forget(talk);
 	request.size = strlen(request.text);
 	session_run(talk->session, &request, SECOND);
+	while (!session_deadline(talk->session))
+		session_poll(talk->session, SECOND);
 	return talk->status;
 }
 
@@ -303,6 +305,28 @@ static void with_each_every_line_is_a_transaction(void **state)
 			     "add pool a\nadd backend b 10.0.0.1:80\nadd pool c\n"), STATUS_REJECTED);
 	assert_string_equal(talk->out, "unchanged (r1).\nr2 active.\n");
 	assert_non_null(strstr(talk->err, "error: 1 of 3 lines failed (now at r2)\n"));
+}
+
+static void between_two_transactions_of_each_others_have_their_turn(void **state)
+{
+	struct talk *talk = *state;
+	const char script[] = "add pool a\nadd pool b\nadd pool c\n";
+	struct request request = {
+		.flags = REQUEST_SCRIPT | REQUEST_EACH, .source = "<stdin>", .text = script,
+		.size = strlen(script),
+	};
+
+	session_run(talk->session, &request, SECOND);
+	assert_string_equal(talk->out, "r1 active.\n");
+	assert_true(session_busy(talk->session));
+	assert_int_equal(session_deadline(talk->session), 0);
+	session_poll(talk->session, SECOND);
+	assert_config(talk, "add pool a\nadd pool b\n");
+	session_interrupt(talk->session);
+	assert_int_equal(talk->done, 1);
+	assert_false(session_busy(talk->session));
+	assert_true(session_deadline(talk->session) == UINT64_MAX);
+	assert_config(talk, "add pool a\nadd pool b\n");
 }
 
 static void check_tells_what_would_change_and_changes_nothing(void **state)
@@ -631,6 +655,7 @@ int main(void)
 		TALK(what_follows_from_a_failed_line_is_no_error_of_its_own),
 		TALK(an_empty_script_says_and_changes_nothing),
 		TALK(with_each_every_line_is_a_transaction),
+		TALK(between_two_transactions_of_each_others_have_their_turn),
 		TALK(check_tells_what_would_change_and_changes_nothing),
 		TALK(quiet_says_nothing_of_success),
 		TALK(json_is_one_document_a_command),
