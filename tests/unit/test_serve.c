@@ -36,6 +36,16 @@ static const char *chosen(struct world *world, uint16_t port)
 	return from_be32(packet.destination) == 0x0a00000b ? "10.0.0.11" : "10.0.0.12";
 }
 
+/* A client port whose connection is on `address`. */
+static uint16_t open_on(struct world *world, const char *address)
+{
+	uint16_t port = 20000;
+
+	while (strcmp(chosen(world, port), address) != 0)
+		port++;
+	return port;
+}
+
 static void a_client_is_sent_to_a_backend_and_back(void **state)
 {
 	struct world *world = world_web(1024);
@@ -153,11 +163,9 @@ static void a_flow_stays_where_it_is_while_others_come_and_weights_change(void *
 static void a_draining_backend_keeps_its_flows_and_gets_no_new_ones(void **state)
 {
 	struct world *world = world_web(4096);
-	uint16_t port = 20000;
+	uint16_t port = open_on(world, "10.0.0.11");
 
 	(void)state;
-	while (strcmp(chosen(world, port), "10.0.0.11") != 0)
-		port++;
 	world_set(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.11:8080", "admin", "drain");
 	world_publish(world);
 	assert_int_equal(world_receive(world, client(port, TCP_ACK)), VERDICT_FORWARDED);
@@ -173,11 +181,9 @@ static void a_draining_backend_keeps_its_flows_and_gets_no_new_ones(void **state
 static void a_disabled_backends_flow_is_chosen_again_in_the_same_packet(void **state)
 {
 	struct world *world = world_web(4096);
-	uint16_t port = 20000;
+	uint16_t port = open_on(world, "10.0.0.11");
 
 	(void)state;
-	while (strcmp(chosen(world, port), "10.0.0.11") != 0)
-		port++;
 	world_set(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.11:8080", "admin", "disabled");
 	world_publish(world);
 	assert_int_equal(world_receive(world, client(port, TCP_ACK)), VERDICT_FORWARDED);
@@ -189,11 +195,9 @@ static void a_disabled_backends_flow_is_chosen_again_in_the_same_packet(void **s
 static void a_backend_that_comes_back_under_its_name_is_another_one(void **state)
 {
 	struct world *world = world_web(4096);
-	uint16_t port = 20000;
+	uint16_t port = open_on(world, "10.0.0.11");
 
 	(void)state;
-	while (strcmp(chosen(world, port), "10.0.0.11") != 0)
-		port++;
 	world_delete(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.11:8080");
 	world_publish(world);
 	world_add(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.11:8080");
