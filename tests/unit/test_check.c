@@ -1,5 +1,6 @@
 /* The life of a check: when it asks, what its answers make of the target's health, what a change of
  * the configuration leaves of it. What probes look like: test_probe.c. */
+#include "appliance/path/check_state.h"
 #include "tests/unit/check_world.h"
 
 static const uint32_t id = GENERATION;
@@ -255,6 +256,16 @@ static void a_change_of_the_configuration_leaves_a_targets_state(void **state)
 	world_free(world);
 }
 
+/* Nothing is left of probes whose checks are gone. */
+static void assert_nobody_waits(const struct world *world)
+{
+	const struct flow_index *waiting = &world->path->checks->waiting;
+
+	for (uint32_t bucket = 0; bucket <= waiting->mask; bucket++)
+		for (uint32_t way = 0; way < FLOW_INDEX_WAYS; way++)
+			assert_int_equal(waiting->bucket[bucket].reference[way], 0);
+}
+
 static void a_target_that_is_gone_is_forgotten_and_its_slot_begins_anew(void **state)
 {
 	struct snapshot_target target = some_target(PROBE_ICMP, 0);
@@ -271,6 +282,7 @@ static void a_target_that_is_gone_is_forgotten_and_its_slot_begins_anew(void **s
 	receive_made(world, INT, &reply);
 	assert_false(run_to_frame(world, world->now + 100 * SECOND));
 	assert_int_equal(path_deadline(world->path), UINT64_MAX);
+	assert_nobody_waits(world);
 
 	target.id = 2 * GENERATION;
 	put_targets(world, &target, 1);
@@ -297,6 +309,7 @@ static void a_slot_that_changes_hands_while_it_waits_begins_anew(void **state)
 	receive_made(world, INT, &reply);
 	assert_int_equal(health_of(world, target.id), HEALTH_DOWN);
 	assert_int_equal(view_of(world, target.id).result, CHECK_NONE);
+	assert_nobody_waits(world);
 	world_free(world);
 }
 

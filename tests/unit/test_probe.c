@@ -395,6 +395,19 @@ static void a_host_that_is_unreachable_is_a_failure_at_once(void **state)
 	}
 }
 
+static void a_router_on_the_way_may_say_so_too(void **state)
+{
+	struct world *world = world_of(PROBE_TCP);
+	const uint8_t *probe = next_probe(world);
+	struct made refusal = make_error(INT, address(10, 0, 0, 254), INT_ADDRESS, ICMP_UNREACHABLE, 1,
+					 0, probe, IPV4_SIZE_MIN + 8);
+
+	(void)state;
+	assert_int_equal(receive_made(world, INT, &refusal), VERDICT_CONSUMED);
+	assert_result(world, CHECK_UNREACHABLE);
+	world_free(world);
+}
+
 static void an_error_about_another_packet_or_of_another_kind_is_no_failure(void **state)
 {
 	static const enum probe_type types[] = {PROBE_ICMP, PROBE_TCP, PROBE_UDP};
@@ -501,6 +514,7 @@ int main(void)
 		cmocka_unit_test(an_answer_begins_as_expected_or_fails_at_once),
 		cmocka_unit_test(a_datagram_from_elsewhere_or_damaged_is_no_answer),
 		cmocka_unit_test(a_host_that_is_unreachable_is_a_failure_at_once),
+		cmocka_unit_test(a_router_on_the_way_may_say_so_too),
 		cmocka_unit_test(an_error_about_another_packet_or_of_another_kind_is_no_failure),
 		cmocka_unit_test(an_arp_check_asks_everybody_until_it_is_answered_and_then_the_host_itself),
 		cmocka_unit_test(an_arp_reply_of_another_address_is_no_answer),
