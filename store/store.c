@@ -44,7 +44,7 @@ static int load_verified(const struct store *store, struct config **ret_config, 
 	return result;
 }
 
-/* One row, "ok"; anything else is what is wrong. */
+/* One row, "ok"; anything else is what is wrong, below a line that names the database. */
 static int quick_check(const struct store *store, char *error, size_t error_size)
 {
 	sqlite3_stmt *statement;
@@ -58,7 +58,8 @@ static int quick_check(const struct store *store, char *error, size_t error_size
 	else
 		said = (const char *)sqlite3_column_text(statement, 0);
 	if (!result && (!said || strcmp(said, "ok") != 0))
-		result = store_refuse(error, error_size, -EUCLEAN, "quick_check says: %s", said ? said : "");
+		result = store_refuse(error, error_size, -EUCLEAN, "quick_check says: %s",
+				      said && strchr(said, '\n') ? strchr(said, '\n') + 1 : said);
 	sqlite3_finalize(statement);
 	return result;
 }

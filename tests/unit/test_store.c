@@ -94,6 +94,19 @@ static void generated_configurations_are_read_back_whole(void **state)
 	store_close(store);
 }
 
+static void a_closed_store_is_one_file(void **state)
+{
+	struct store *store = open_store();
+	char log[1100];
+
+	(void)state;
+	snprintf(log, sizeof(log), "%s-wal", file);
+	config_free(fill_store(store, 7, 2, 20));
+	assert_int_equal(access(log, F_OK), 0);
+	store_close(store);
+	assert_int_equal(access(log, F_OK), -1);
+}
+
 struct listed {
 	unsigned count;
 	struct revision revision[REVISIONS_KEPT + 1];
@@ -300,6 +313,7 @@ int main(void)
 		TEST(a_new_store_is_empty_and_private),
 		TEST(the_columns_are_the_attributes_of_the_schema),
 		TEST(generated_configurations_are_read_back_whole),
+		TEST(a_closed_store_is_one_file),
 		TEST(fifty_revisions_are_kept_with_their_texts),
 		TEST(what_is_referred_to_can_be_replaced_in_one_commit),
 		TEST(a_commit_against_another_state_of_the_disk_is_refused),

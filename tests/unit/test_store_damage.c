@@ -79,6 +79,18 @@ static void a_changed_byte_anywhere_is_refused_or_harmless(void **state)
 	free(copy);
 }
 
+/* Nothing that is read is wrong here, but what is written next might be. */
+static void damage_beside_the_content_is_refused_too(void **state)
+{
+	enum { FREE_PAGES_AT = 36 };
+
+	(void)state;
+	pristine.at[FREE_PAGES_AT + 3] ^= 1;
+	write_file(file, pristine.at, pristine.size);
+	assert_true(refused_or_whole());
+	assert_says("is damaged: quick_check says: ");
+}
+
 static void a_zeroed_or_foreign_page_is_refused_or_harmless(void **state)
 {
 	enum { PAGE = 4096 };
@@ -251,6 +263,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_changed_byte_anywhere_is_refused_or_harmless),
+		TEST(damage_beside_the_content_is_refused_too),
 		TEST(a_zeroed_or_foreign_page_is_refused_or_harmless),
 		TEST(a_damaged_log_takes_no_commit_away),
 		TEST(a_file_cut_short_is_refused),
