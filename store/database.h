@@ -23,8 +23,8 @@ int store_refuse(char *error, size_t error_size, int result, const char *format,
 /* sql.c: one statement at a time, and what SQLite's errors mean. */
 int sql_refuse(const struct store *store, char *error, size_t error_size);
 int sql_run(const struct store *store, const char *sql, char *error, size_t error_size);
-int sql_prepare(const struct store *store, const char *sql, sqlite3_stmt **ret_statement, char *error,
-		size_t error_size);
+int sql_prepare(const struct store *store, const char *sql, sqlite3_stmt **ret_statement,
+		char *error, size_t error_size);
 /* Runs a statement that returns no rows, and makes it ready for the next time. */
 int sql_execute(const struct store *store, sqlite3_stmt *statement, char *error, size_t error_size);
 /* The one number that a query gives. */
@@ -47,15 +47,17 @@ int migrate(const struct store *store, const char *const *steps, int version, ch
 	    size_t error_size);
 
 /* rows.c: objects as rows, from the schema tables. */
-int rows_load(const struct store *store, struct config **ret_config, char *error, size_t error_size);
+int rows_load(const struct store *store, struct config **ret_config, char *error,
+	      size_t error_size);
 /* Within a transaction. */
 int rows_save(const struct store *store, const struct config *before, const struct config *after,
 	      unsigned *ret_changes, char *error, size_t error_size);
 
 /* revisions.c */
-/* Within a transaction: the next number, written with its text; the oldest beyond REVISIONS_KEPT go. */
-int revisions_add(const struct store *store, struct revision *revision, const char *text, char *error,
-		  size_t error_size);
+/* Within a transaction: the next number, written with its text; the oldest beyond REVISIONS_KEPT
+ * go. */
+int revisions_add(const struct store *store, struct revision *revision, const char *text,
+		  char *error, size_t error_size);
 /* Checks every revision's sum; ret_text (allocated) is the newest's, "" where there is none. */
 int revisions_verify(const struct store *store, uint64_t *ret_newest, char **ret_text, char *error,
 		     size_t error_size);

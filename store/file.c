@@ -36,7 +36,8 @@ static int refuse_system(char *error, size_t error_size, const char *doing, cons
 {
 	int code = errno;
 
-	return store_refuse(error, error_size, -code, "cannot %s %s: %s", doing, path, strerror(code));
+	return store_refuse(error, error_size, -code, "cannot %s %s: %s", doing, path,
+			    strerror(code));
 }
 
 static bool exists(const char *path)
@@ -51,7 +52,8 @@ int file_resolve(struct store *store, const char *file, char *error, size_t erro
 	char directory[PATH_MAX], base[PATH_MAX], whole[PATH_MAX], *up, *last;
 
 	if (strlen(file) > PATH_MAX - 64)
-		return store_refuse(error, error_size, -ENAMETOOLONG, "the store's path is too long");
+		return store_refuse(error, error_size, -ENAMETOOLONG,
+				    "the store's path is too long");
 	strcpy(directory, file);
 	strcpy(base, file);
 	up = dirname(directory);
@@ -85,8 +87,8 @@ int file_lock(struct store *store, char *error, size_t error_size)
 		if (pread(store->lock, pid, sizeof(pid) - 1, 0) <= 0)
 			strcpy(pid, "unknown");
 		pid[strcspn(pid, "\n")] = 0;
-		return store_refuse(error, error_size, -EBUSY, "%s is in use by another lbd, pid %s",
-				    store->file, pid);
+		return store_refuse(error, error_size, -EBUSY,
+				    "%s is in use by another lbd, pid %s", store->file, pid);
 	}
 	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
 	if (ftruncate(store->lock, 0) || pwrite(store->lock, pid, strlen(pid), 0) < 0)
@@ -129,9 +131,10 @@ int file_create(struct store *store, char *error, size_t error_size)
 	int result;
 
 	if (exists(beside(store, "-wal").path))
-		return store_refuse(error, error_size, -EUCLEAN, "%s is missing, but %s-wal, which belongs to "
-				    "it, is there. Put the store back, or remove %s-wal to start with "
-				    "an empty configuration", store->file, store->file, store->file);
+		return store_refuse(error, error_size, -EUCLEAN,
+				    "%s is missing, but %s-wal, which belongs to it, is there. Put "
+				    "the store back, or remove %s-wal to start with an empty "
+				    "configuration", store->file, store->file, store->file);
 	result = create_empty(&new, error, error_size);
 	if (!result)
 		result = sql_open(&new, error, error_size);
@@ -170,13 +173,16 @@ int file_inspect(const struct store *store, char *error, size_t error_size)
 	if (length < 0)
 		return refuse_system(error, error_size, "read", store->file);
 	if (!length)
-		return store_refuse(error, error_size, -EUCLEAN, "it is empty, which lbd never leaves it");
+		return store_refuse(error, error_size, -EUCLEAN,
+				    "it is empty, which lbd never leaves it");
 	if (length < HEADER_SIZE || memcmp(header, magic, sizeof(magic)) != 0)
-		return store_refuse(error, error_size, -EUCLEAN, "it does not begin as a database does");
+		return store_refuse(error, error_size, -EUCLEAN,
+				    "it does not begin as a database does");
 	memcpy(&id, header + APPLICATION_ID_AT, sizeof(id));
 	id = from_be32((be32){id});
 	if (id != STORE_APPLICATION_ID)
-		return store_refuse(error, error_size, -EMEDIUMTYPE, "%s is a database, but not one of lbd "
+		return store_refuse(error, error_size, -EMEDIUMTYPE,
+				    "%s is a database, but not one of lbd "
 				    "(its application_id is %u). Give lbd another path with --db",
 				    store->file, id);
 	return 0;
@@ -280,7 +286,8 @@ void file_way_out(const struct store *store, char *error, size_t error_size)
 		return;
 	}
 	snprintf(error + length, error_size - length,
-		 "\nThere is no backup beside it. To restore a copy that the console's `backup` made:\n"
+		 "\nThere is no backup beside it. To restore a copy that the console's `backup` "
+		 "made:\n"
 		 "  mv %s %s.damaged; rm -f %s-wal; cp COPY %s\n"
 		 "To start with an empty configuration, move it away and copy nothing.",
 		 store->file, store->file, store->file, store->file);

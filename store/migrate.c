@@ -1,8 +1,8 @@
 /* The database's schema, as the steps that led to it.
  *
- * A step, once released, never changes: a store of any age is brought up to date by the steps that it
- * lacks. A step that changes what a text of the console means (a default, the order of attributes)
- * also rewrites the newest revision's text, which must stay what the rows say.
+ * A step, once released, never changes: a store of any age is brought up to date by the steps that
+ * it lacks. A step that changes what a text of the console means (a default, the order of
+ * attributes) also rewrites the newest revision's text, which must stay what the rows say.
  *
  * One table a kind of the schema tables, one column an attribute: numbers as integers, everything
  * else as canonical text, NULL where an optional one is not there. The key is the table
@@ -101,7 +101,8 @@ static int migrate_step(const struct store *store, const char *step, int version
 
 	if (result)
 		return result;
-	snprintf(ending, sizeof(ending), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+	snprintf(ending, sizeof(ending),
+		 "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
 		 STORE_APPLICATION_ID, version);
 	result = sql_run(store, step, error, error_size);
 	if (!result)

@@ -1,8 +1,8 @@
 /* Revisions: what the configuration was, in whole, and who changed it when.
  *
- * SQLite's pages carry no checksum, so a flipped bit inside a value passes its own check. Here every
- * revision has a sum over all its columns, and the newest one's text is what the rows say: damage to
- * either shows, since both would have to change alike.
+ * SQLite's pages carry no checksum, so a flipped bit inside a value passes its own check. Here
+ * every revision has a sum over all its columns, and the newest one's text is what the rows say:
+ * damage to either shows, since both would have to change alike.
  */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -27,19 +27,21 @@ static int64_t revision_sum(const struct revision *revision, const char *text)
 	return (int64_t)XXH64(text, strlen(text), sum);
 }
 
-int revisions_add(const struct store *store, struct revision *revision, const char *text, char *error,
-		  size_t error_size)
+int revisions_add(const struct store *store, struct revision *revision, const char *text,
+		  char *error, size_t error_size)
 {
 	sqlite3_stmt *insert;
 	int64_t newest;
 	char prune[96];
-	int result = sql_number(store, "SELECT coalesce(max(\"number\"), 0) FROM \"revision\"", &newest,
-				error, error_size);
+	int result = sql_number(store, "SELECT coalesce(max(\"number\"), 0) FROM \"revision\"",
+				&newest, error, error_size);
 
 	if (!result)
-		result = sql_prepare(store, "INSERT INTO \"revision\" (\"number\", \"time\", \"user\", "
+		result = sql_prepare(store,
+				     "INSERT INTO \"revision\" (\"number\", \"time\", \"user\", "
 				     "\"comment\", \"changes\", \"text\", \"sum\") "
-				     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", &insert, error, error_size);
+				     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+				     &insert, error, error_size);
 	if (result)
 		return result;
 	revision->number = (uint64_t)newest + 1;
@@ -66,7 +68,8 @@ static int read_revision(sqlite3_stmt *row, struct revision *ret_revision, const
 	const char *user = sql_column_text(row, 2), *comment = sql_column_text(row, 3);
 	const char *text = sql_column_text(row, 5);
 	struct revision revision = {
-		.number = (uint64_t)sqlite3_column_int64(row, 0), .time_s = sqlite3_column_int64(row, 1),
+		.number = (uint64_t)sqlite3_column_int64(row, 0),
+		.time_s = sqlite3_column_int64(row, 1),
 		.changes = (unsigned)sqlite3_column_int64(row, 4),
 	};
 
@@ -92,13 +95,14 @@ static const char select_revisions[] =
 typedef int revision_visit(void *context, const struct revision *revision, const char *text);
 
 /* Newest first, until `visit` returns other than 0. */
-static int each_revision(const struct store *store, revision_visit *visit, void *context, char *error,
-			 size_t error_size)
+static int each_revision(const struct store *store, revision_visit *visit, void *context,
+			 char *error, size_t error_size)
 {
 	sqlite3_stmt *row;
 	struct revision revision;
 	const char *text = NULL;
-	int step = SQLITE_ROW, result = sql_prepare(store, select_revisions, &row, error, error_size);
+	int result = sql_prepare(store, select_revisions, &row, error, error_size);
+	int step = SQLITE_ROW;
 
 	if (result)
 		return result;

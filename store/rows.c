@@ -29,7 +29,8 @@ static void append(struct sql *sql, const char *format, ...)
 	int added;
 
 	va_start(arguments, format);
-	added = vsnprintf(sql->text + sql->length, sizeof(sql->text) - sql->length, format, arguments);
+	added = vsnprintf(sql->text + sql->length, sizeof(sql->text) - sql->length, format,
+			  arguments);
 	va_end(arguments);
 	if (added > 0 && (size_t)added < sizeof(sql->text) - sql->length)
 		sql->length += (size_t)added;
@@ -73,11 +74,11 @@ static void build_put(enum kind kind, struct sql *ret_sql)
 		append(&columns, "%s\"%s\"", i ? ", " : "", column);
 		append(&values, "%s?%u", i ? ", " : "", i + 1);
 		if (!(attribute->flags & ATTRIBUTE_ID))
-			append(&updates, "%s\"%s\" = excluded.\"%s\"", updates.length ? ", " : "", column,
-			       column);
+			append(&updates, "%s\"%s\" = excluded.\"%s\"", updates.length ? ", " : "",
+			       column, column);
 	}
-	append(ret_sql, "INSERT INTO \"%s\" (%s) VALUES (%s) ON CONFLICT DO UPDATE SET %s", schema->name,
-	       columns.text, values.text, updates.text);
+	append(ret_sql, "INSERT INTO \"%s\" (%s) VALUES (%s) ON CONFLICT DO UPDATE SET %s",
+	       schema->name, columns.text, values.text, updates.text);
 }
 
 /* DELETE FROM "backend" WHERE "pool" = ?1 AND "address" = ?2 */
@@ -87,7 +88,8 @@ static void build_drop(enum kind kind, struct sql *ret_sql)
 	char column[NAME_SIZE];
 
 	append(ret_sql, "DELETE FROM \"%s\"", schema->name);
-	for (unsigned i = 0; i < schema->attributes && schema->attribute[i].flags & ATTRIBUTE_ID; i++) {
+	for (unsigned i = 0; i < schema->attributes && schema->attribute[i].flags & ATTRIBUTE_ID;
+	     i++) {
 		column_name(&schema->attribute[i], column, sizeof(column));
 		append(ret_sql, "%s \"%s\" = ?%u", i ? " AND" : " WHERE", column, i + 1);
 	}
@@ -105,8 +107,8 @@ static void row_label(sqlite3_stmt *row, enum kind kind, char *ret_label, size_t
 	for (int i = 0; schema->attribute[i].flags & ATTRIBUTE_ID && length < size; i++) {
 		const char *text = (const char *)sqlite3_column_text(row, i);
 
-		length += (size_t)snprintf(ret_label + length, size - length, "%s%.64s", i ? "/" : "",
-					   text ? text : "");
+		length += (size_t)snprintf(ret_label + length, size - length, "%s%.64s",
+					   i ? "/" : "", text ? text : "");
 	}
 }
 
@@ -126,8 +128,8 @@ static int parse_items(const struct attribute *attribute, const char *text, void
 }
 
 /* One column into the object; the sentence tells what is wrong with the value. */
-static int read_column(sqlite3_stmt *row, int column, const struct attribute *attribute, void *object,
-		       char *error, size_t error_size)
+static int read_column(sqlite3_stmt *row, int column, const struct attribute *attribute,
+		       void *object, char *error, size_t error_size)
 {
 	void *value = (char *)object + attribute->offset;
 	const char *text;
@@ -140,7 +142,8 @@ static int read_column(sqlite3_stmt *row, int column, const struct attribute *at
 	case SQLITE_INTEGER:
 		if (attribute->type != VALUE_NUMBER)
 			break;
-		snprintf(number, sizeof(number), "%lld", (long long)sqlite3_column_int64(row, column));
+		snprintf(number, sizeof(number), "%lld",
+			 (long long)sqlite3_column_int64(row, column));
 		return value_parse(attribute, number, value, error, error_size);
 	case SQLITE_TEXT:
 		text = sql_column_text(row, column);
@@ -170,12 +173,13 @@ static int load_row(struct config *config, enum kind kind, sqlite3_stmt *row, ch
 		if (!result)
 			continue;
 		column_name(&schema->attribute[i], column, sizeof(column));
-		result = store_refuse(error, error_size, -EUCLEAN, "table %s, row \"%s\", column %s: %s",
-				      schema->name, label, column, reason);
+		result = store_refuse(error, error_size, -EUCLEAN,
+				      "table %s, row \"%s\", column %s: %s", schema->name, label,
+				      column, reason);
 	}
 	if (!result && config_apply(config, &change, &complaint) < 0)
-		result = store_refuse(error, error_size, -EUCLEAN, "table %s, row \"%s\": %s", schema->name,
-				      label, complaint.text);
+		result = store_refuse(error, error_size, -EUCLEAN, "table %s, row \"%s\": %s",
+				      schema->name, label, complaint.text);
 	if (result == -ENOMEM)
 		store_refuse(error, error_size, result, "out of memory");
 	object_free(change.object);
@@ -202,8 +206,9 @@ static int load_kind(const struct store *store, struct config *config, enum kind
 	if (!result && step != SQLITE_DONE)
 		result = sql_refuse(store, error, error_size);
 	else if (!result && rows != config_count(config, kind))
-		result = store_refuse(error, error_size, -EUCLEAN, "table %s has %u rows for %u objects",
-				      schema_of(kind)->name, rows, config_count(config, kind));
+		result = store_refuse(error, error_size, -EUCLEAN,
+				      "table %s has %u rows for %u objects", schema_of(kind)->name,
+				      rows, config_count(config, kind));
 	sqlite3_finalize(row);
 	return result;
 }
@@ -233,7 +238,8 @@ static void format_items(const struct attribute *attribute, const void *value, c
 	for (uint32_t i = 0; i < list->count && length < size; i++) {
 		if (i)
 			ret_text[length++] = ' ';
-		length += (size_t)value_format(attribute, value, i, ret_text + length, size - length);
+		length += (size_t)value_format(attribute, value, i, ret_text + length,
+					       size - length);
 	}
 }
 
@@ -279,8 +285,8 @@ struct statements {
 };
 
 static int prepare_once(const struct store *store, enum kind kind,
-			void (*build)(enum kind kind, struct sql *ret_sql), sqlite3_stmt **statement,
-			char *error, size_t error_size)
+			void (*build)(enum kind kind, struct sql *ret_sql),
+			sqlite3_stmt **statement, char *error, size_t error_size)
 {
 	struct sql sql = {0};
 
@@ -340,7 +346,8 @@ static int write_differences(const struct store *store, const struct differences
 		const struct difference *d = &differences->item[i];
 
 		if (!d->after)
-			result = drop_row(store, &statements, d->kind, d->before, error, error_size);
+			result = drop_row(store, &statements, d->kind, d->before, error,
+					  error_size);
 	}
 	for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
 		sqlite3_finalize(statements.put[kind]);

@@ -32,10 +32,11 @@ int sql_refuse(const struct store *store, char *error, size_t error_size)
 	switch (sqlite3_errcode(store->db)) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		return store_refuse(error, error_size, -EBUSY, "another program has %s open", store->file);
-	case SQLITE_FULL:
-		return store_refuse(error, error_size, -ENOSPC, "the disk is full, %s was not written",
+		return store_refuse(error, error_size, -EBUSY, "another program has %s open",
 				    store->file);
+	case SQLITE_FULL:
+		return store_refuse(error, error_size, -ENOSPC,
+				    "the disk is full, %s was not written", store->file);
 	case SQLITE_NOMEM:
 		return store_refuse(error, error_size, -ENOMEM, "out of memory");
 	case SQLITE_READONLY:
@@ -43,8 +44,9 @@ int sql_refuse(const struct store *store, char *error, size_t error_size)
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
-		return store_refuse(error, error_size, system ? -system : -EIO, "%s: %s: %s", store->file,
-				    said, system ? strerror(system) : "no reason given");
+		return store_refuse(error, error_size, system ? -system : -EIO, "%s: %s: %s",
+				    store->file, said,
+				    system ? strerror(system) : "no reason given");
 	default:
 		return store_refuse(error, error_size, -EUCLEAN, "%s", said);
 	}
@@ -58,8 +60,8 @@ int sql_run(const struct store *store, const char *sql, char *error, size_t erro
 	return sql_refuse(store, error, error_size);
 }
 
-int sql_prepare(const struct store *store, const char *sql, sqlite3_stmt **ret_statement, char *error,
-		size_t error_size)
+int sql_prepare(const struct store *store, const char *sql, sqlite3_stmt **ret_statement,
+		char *error, size_t error_size)
 {
 	errno = 0;
 	if (sqlite3_prepare_v2(store->db, sql, -1, ret_statement, NULL) == SQLITE_OK)
@@ -102,7 +104,9 @@ const char *sql_column_text(sqlite3_stmt *statement, int column)
 	if (sqlite3_column_type(statement, column) != SQLITE_TEXT)
 		return NULL;
 	text = (const char *)sqlite3_column_text(statement, column);
-	return text && strlen(text) == (size_t)sqlite3_column_bytes(statement, column) ? text : NULL;
+	if (!text || strlen(text) != (size_t)sqlite3_column_bytes(statement, column))
+		return NULL;
+	return text;
 }
 
 int sql_open(struct store *store, char *error, size_t error_size)
@@ -121,7 +125,8 @@ int sql_open(struct store *store, char *error, size_t error_size)
 		return store->db ? sql_refuse(store, error, error_size)
 				 : store_refuse(error, error_size, -ENOMEM, "out of memory");
 	if (sqlite3_db_readonly(store->db, "main"))
-		return store_refuse(error, error_size, -EACCES, "%s cannot be written", store->file);
+		return store_refuse(error, error_size, -EACCES, "%s cannot be written",
+				    store->file);
 	sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
 	for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++)
 		sqlite3_db_config(store->db, off[i], 0, NULL);

@@ -1,8 +1,8 @@
 /* The configuration on disk: opening and verifying it, and making a change durable.
  *
  * A store is opened only when everything in it reads back: the pages (quick_check), the references,
- * every revision's sum, every row as a valid object, and all rows together as the text of the newest
- * revision. So what is loaded is what was committed, or nothing is.
+ * every revision's sum, every row as a valid object, and all rows together as the text of the
+ * newest revision. So what is loaded is what was committed, or nothing is.
  */
 #include "store/store.h"
 
@@ -17,8 +17,8 @@
 enum { REASON_SIZE = 1024 };
 
 /* The rows as a configuration, compared with what the newest revision says. */
-static int load_verified(const struct store *store, struct config **ret_config, uint64_t *ret_revision,
-			 char *error, size_t error_size)
+static int load_verified(const struct store *store, struct config **ret_config,
+			 uint64_t *ret_revision, char *error, size_t error_size)
 {
 	struct config *config = NULL;
 	char *rows = NULL, *text = NULL;
@@ -31,8 +31,8 @@ static int load_verified(const struct store *store, struct config **ret_config, 
 		if (!rows)
 			result = store_refuse(error, error_size, -ENOMEM, "out of memory");
 		else if (strcmp(rows, text) != 0)
-			result = store_refuse(error, error_size, -EUCLEAN,
-					      "its objects are not those of its newest revision, %llu",
+			result = store_refuse(error, error_size, -EUCLEAN, "its objects are not "
+					      "those of its newest revision, %llu",
 					      (unsigned long long)*ret_revision);
 	}
 	free(rows);
@@ -75,9 +75,9 @@ static int verify(const struct store *store, char *error, size_t error_size)
 	return result;
 }
 
-/* Moves what is committed from the log into the file. The log has sums, but SQLite takes what follows a
- * damaged part of it for never written: so it holds acknowledged commits only in passing. Where this
- * fails (no room, say), they are in the log, and it is tried again after the next. */
+/* Moves what is committed from the log into the file. The log has sums, but SQLite takes what
+ * follows a damaged part of it for never written: so it holds acknowledged commits only in passing.
+ * Where this fails (no room, say), they are in the log, and it is tried again after the next. */
 static void fold_log(const struct store *store)
 {
 	sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
@@ -90,10 +90,11 @@ static int refuse_newer(const struct store *store, char *error, size_t error_siz
 	int result = sql_number(store, "PRAGMA user_version", &version, error, error_size);
 
 	if (!result && version > STORE_VERSION)
-		result = store_refuse(error, error_size, -EPROTO, "%s was written by a newer lbd: its schema is "
-				      "version %lld, this lbd knows %d. Start the newer lbd again, or give "
-				      "this one another store with --db", store->file, (long long)version,
-				      STORE_VERSION);
+		result = store_refuse(error, error_size, -EPROTO,
+				      "%s was written by a newer lbd: its schema is version %lld, "
+				      "this lbd knows %d. Start the newer lbd again, or give this "
+				      "one another store with --db", store->file,
+				      (long long)version, STORE_VERSION);
 	return result;
 }
 
@@ -147,7 +148,8 @@ int store_open(struct store **ret_store, const char *file, char *error, size_t e
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	fold_log(store);
 	if (file_backup(store, ".backup", reason, sizeof(reason)))
-		store_refuse(error, error_size, 0, "the store is fine, but no copy of it was kept: %s", reason);
+		store_refuse(error, error_size, 0,
+			     "the store is fine, but no copy of it was kept: %s", reason);
 	*ret_store = store;
 	return 0;
 }
@@ -229,13 +231,15 @@ int store_describe(struct store *store, char *ret_text, size_t size)
 	if (!result)
 		result = sql_number(store, "PRAGMA user_version", &version, error, sizeof(error));
 	if (!result)
-		result = sql_number(store, "SELECT count(*) FROM \"revision\"", &kept, error, sizeof(error));
+		result = sql_number(store, "SELECT count(*) FROM \"revision\"", &kept, error,
+				    sizeof(error));
 	if (result) {
 		config_free(config);
 		return snprintf(ret_text, size, "%s: %s\n", store->file, error);
 	}
 	length = snprintf(ret_text, size, "%s: schema %lld, revision %llu, %lld revisions kept\n",
-			  store->file, (long long)version, (unsigned long long)revision, (long long)kept);
+			  store->file, (long long)version, (unsigned long long)revision,
+			  (long long)kept);
 	for (enum kind kind = KIND_GLOBAL + 1; kind < KIND_COUNT; kind++)
 		length += snprintf(ret_text + ((size_t)length < size ? (size_t)length : size),
 				   (size_t)length < size ? size - (size_t)length : 0, "%10u %s\n",

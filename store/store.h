@@ -1,7 +1,7 @@
 /* The configuration on disk, and its revisions: the only user of SQLite.
  *
- * What store_commit() has acknowledged is there after a crash or a power cut, whole; what it has not
- * acknowledged is not there at all. WAL, synchronous=FULL. Control thread only.
+ * What store_commit() has acknowledged is there after a crash or a power cut, whole; what it has
+ * not acknowledged is not there at all. WAL, synchronous=FULL. Control thread only.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H

@@ -73,7 +73,8 @@ static int check_references(const struct config *config, const struct change *ch
 		if (attribute->reference == NOT_A_REFERENCE || !is_given(change, i) || !*name)
 			continue;
 		if (!config_find_name(config, attribute->reference, name))
-			return refuse_missing(config, ret_complaint, (int)i, attribute->reference, name);
+			return refuse_missing(config, ret_complaint, (int)i, attribute->reference,
+					      name);
 	}
 	return 0;
 }
@@ -84,8 +85,9 @@ static int check_required(const struct change *change, struct complaint *ret_com
 
 	for (unsigned i = 0; i < schema->attributes; i++)
 		if (schema->attribute[i].flags & ATTRIBUTE_REQUIRED && !is_given(change, i))
-			return refuse(ret_complaint, -EINVAL, COMPLAINT_WHOLE, "%s \"%s\" is not given",
-				      schema->name, schema->attribute[i].name);
+			return refuse(ret_complaint, -EINVAL, COMPLAINT_WHOLE,
+				      "%s \"%s\" is not given", schema->name,
+				      schema->attribute[i].name);
 	return 0;
 }
 
@@ -102,7 +104,8 @@ static void format_values(const struct attribute *attribute, const void *object,
 	do {
 		if (length + 1 < size && index)
 			ret_text[length++] = ' ';
-		length += (size_t)value_format(attribute, value, index, ret_text + length, size - length);
+		length += (size_t)value_format(attribute, value, index, ret_text + length,
+					       size - length);
 	} while (index++ < last && length < size);
 }
 
@@ -125,7 +128,8 @@ static int check_same(const struct change *change, const void *present,
 		object_label(change->kind, present, label, sizeof(label));
 		format_values(attribute, present, is, sizeof(is));
 		format_values(attribute, change->object, wanted, sizeof(wanted));
-		return refuse(ret_complaint, -EEXIST, is_given(change, i) ? (int)i : COMPLAINT_WHOLE,
+		return refuse(ret_complaint, -EEXIST,
+			      is_given(change, i) ? (int)i : COMPLAINT_WHOLE,
 			      "%s \"%s\" exists with %s %s, not %s; to change it, use \"set %s\"",
 			      schema->name, label, attribute->name, is, wanted, schema->name);
 	}
@@ -156,7 +160,8 @@ static int apply_add(struct config *config, const struct change *change,
 		return error;
 	if (config_seek(config, change->kind, change->object, &index))
 		return check_same(change, config_at(config, change->kind, index), ret_complaint);
-	return put(config, change->kind, object_duplicate(change->kind, change->object), ret_complaint);
+	return put(config, change->kind, object_duplicate(change->kind, change->object),
+		   ret_complaint);
 }
 
 static int refuse_absent(const struct config *config, const struct change *change,
@@ -245,7 +250,8 @@ static int apply_delete(struct config *config, const struct change *change,
 	return 1;
 }
 
-int config_apply(struct config *config, const struct change *change, struct complaint *ret_complaint)
+int config_apply(struct config *config, const struct change *change,
+		 struct complaint *ret_complaint)
 {
 	switch (change->verb) {
 	case VERB_ADD: return apply_add(config, change, ret_complaint);

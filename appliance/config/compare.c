@@ -18,7 +18,8 @@ static void tell(struct comparison *comparison, enum kind kind, const void *befo
 static void compare_kind(struct comparison *comparison, enum kind kind, const struct config *before,
 			 const struct config *after)
 {
-	unsigned i = 0, j = 0, i_end = config_count(before, kind), j_end = config_count(after, kind);
+	unsigned i = 0, i_end = config_count(before, kind);
+	unsigned j = 0, j_end = config_count(after, kind);
 
 	while (i < i_end || j < j_end) {
 		const void *old = i < i_end ? config_at(before, kind, i) : NULL;

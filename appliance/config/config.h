@@ -17,7 +17,7 @@ struct config;
 
 /* Why a change was refused, and which of its words is to blame. */
 struct complaint {
-	int word;        /* index into the change's attributes; COMPLAINT_WHOLE: the command itself */
+	int word;        /* index into the change's attributes; COMPLAINT_WHOLE: the command */
 	char text[512];  /* without "error: " and without a final newline */
 };
 
@@ -46,7 +46,8 @@ void object_free(void *object);
 /* Applies one change: 1 changed, 0 unchanged (an identical add, a delete with if_exists), or a
  * negative errno with a complaint. References are checked here: names must exist, an object in use
  * is not deleted, and the complaint says by whom it is used and suggests near names. */
-int config_apply(struct config *config, const struct change *change, struct complaint *ret_complaint);
+int config_apply(struct config *config, const struct change *change,
+		 struct complaint *ret_complaint);
 
 /* Objects of a kind in the order of their ids (names by natural order, addresses numerically). */
 unsigned config_count(const struct config *config, enum kind kind);
@@ -62,7 +63,8 @@ int config_validate(const struct config *config, void (*warn)(void *context, con
 		    void *context, char *error, size_t error_size);
 
 /* One call for each object that differs: `before` NULL: added; `after` NULL: removed. */
-typedef void config_difference(void *context, enum kind kind, const void *before, const void *after);
+typedef void config_difference(void *context, enum kind kind, const void *before,
+			       const void *after);
 /* Returns how many objects differ; `visit` may be NULL. */
 unsigned config_compare(const struct config *before, const struct config *after,
 			config_difference *visit, void *context);

@@ -38,8 +38,8 @@ void *object_new(enum kind kind)
 		const struct attribute *attribute = &schema->attribute[i];
 
 		if (attribute->initial)
-			value_parse(attribute, attribute->initial, object + attribute->offset, ignored,
-				    sizeof(ignored));
+			value_parse(attribute, attribute->initial, object + attribute->offset,
+				    ignored, sizeof(ignored));
 	}
 	return object;
 }
@@ -115,7 +115,8 @@ void naming_add(struct naming *naming, enum kind kind, const void *object)
 	object_label(kind, object, label, sizeof(label));
 	naming->length += (size_t)snprintf(naming->text + naming->length,
 					   sizeof(naming->text) - naming->length, "%s%s \"%s\"",
-					   naming->count > 1 ? ", " : "", schema_of(kind)->name, label);
+					   naming->count > 1 ? ", " : "", schema_of(kind)->name,
+					   label);
 }
 
 const char *naming_text(struct naming *naming)

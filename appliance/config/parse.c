@@ -71,6 +71,19 @@ int parse_address(const char *text, be32 *ret_address)
 	return inet_pton(AF_INET6, text, &address6) == 1 ? -EAFNOSUPPORT : -EINVAL;
 }
 
+/* An IPv6 address where more was expected: its colons are no port's. */
+static bool is_ipv6(const char *text)
+{
+	be32 ignored;
+
+	return parse_address(text, &ignored) == -EAFNOSUPPORT;
+}
+
+uint32_t host_mask(unsigned length)
+{
+	return length ? (uint32_t)((UINT64_C(1) << (32 - length)) - 1) : UINT32_MAX;
+}
+
 int parse_prefix(const char *text, struct prefix *ret_prefix)
 {
 	char head[ADDRESS_SIZE];
@@ -80,7 +93,7 @@ int parse_prefix(const char *text, struct prefix *ret_prefix)
 	int error;
 
 	if (!tail)
-		return parse_address(text, &prefix.address) == -EAFNOSUPPORT ? -EAFNOSUPPORT : -EINVAL;
+		return is_ipv6(text) ? -EAFNOSUPPORT : -EINVAL;
 	error = parse_address(head, &prefix.address);
 	if (!error)
 		error = parse_up_to(tail, 32, &length);
@@ -99,7 +112,7 @@ int parse_endpoint(const char *text, struct endpoint *ret_endpoint)
 	uint64_t port;
 	int error;
 
-	if (parse_address(text, &endpoint.address) == -EAFNOSUPPORT)
+	if (is_ipv6(text))
 		return -EAFNOSUPPORT;
 	error = tail ? parse_address(head, &endpoint.address) : -EINVAL;
 	if (!error)
@@ -161,7 +174,8 @@ int parse_mac(const char *text, struct mac *ret_mac)
 int parse_duration(const char *text, uint64_t *ret_ns)
 {
 	static const struct { const char *name; uint64_t ns; } units[] = {
-		{"", SECOND}, {"ms", MILLISECOND}, {"s", SECOND}, {"m", 60 * SECOND}, {"h", 3600 * SECOND},
+		{"", SECOND}, {"ms", MILLISECOND}, {"s", SECOND},
+		{"m", 60 * SECOND}, {"h", 3600 * SECOND},
 	};
 	char digits[24];
 	size_t length = strspn(text, "0123456789");
@@ -190,7 +204,8 @@ int format_address(be32 address, char *ret_text, size_t size)
 {
 	uint32_t a = from_be32(address);
 
-	return snprintf(ret_text, size, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+	return snprintf(ret_text, size, "%u.%u.%u.%u",
+			a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
 }
 
 int format_prefix(struct prefix prefix, char *ret_text, size_t size)
@@ -221,8 +236,8 @@ int format_mac(struct mac mac, char *ret_text, size_t size)
 {
 	const uint8_t *b = mac.byte;
 
-	return snprintf(ret_text, size, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
-			b[5]);
+	return snprintf(ret_text, size, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3],
+			b[4], b[5]);
 }
 
 int format_duration(uint64_t ns, char *ret_text, size_t size)

@@ -41,27 +41,33 @@ static int refuse_form(const struct reading *reading, int error, const char *exp
 	const char *name = reading->attribute->name;
 
 	if (error == -EAFNOSUPPORT)
-		return refuse(reading, "%s %s is IPv6, this release carries IPv4", name, reading->text);
+		return refuse(reading, "%s %s is IPv6, this release carries IPv4", name,
+			      reading->text);
 	return refuse(reading, "%s \"%s\" is not %s", name, reading->text, expected);
 }
 
 static int read_word(const struct reading *reading, size_t size, const char *also, char *ret_word)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 	const char *name = reading->attribute->name, *text = reading->text, *c = text;
 
 	if (!*text)
 		return refuse(reading, "%s is empty", name);
 	if (strcmp(text, none) == 0)
-		return refuse(reading, "%s \"none\" cannot be used, the word stands for no value", name);
+		return refuse(reading, "%s \"none\" cannot be used, the word stands for no value",
+			      name);
 	if (strlen(text) >= size)
-		return refuse(reading, "%s \"%s\" is longer than %zu characters", name, text, size - 1);
+		return refuse(reading, "%s \"%s\" is longer than %zu characters", name, text,
+			      size - 1);
 	if (!strchr(letters, *c))
-		return refuse(reading, "%s \"%s\" does not begin with a letter or digit", name, text);
+		return refuse(reading, "%s \"%s\" does not begin with a letter or digit", name,
+			      text);
 	while (*c && (strchr(letters, *c) || strchr(also, *c)))
 		c++;
 	if (*c)
-		return refuse(reading, "%s \"%s\" has more than letters, digits and %s", name, text, also);
+		return refuse(reading, "%s \"%s\" has more than letters, digits and %s", name, text,
+			      also);
 	memcpy(ret_word, text, strlen(text) + 1);
 	return 0;
 }
@@ -74,7 +80,8 @@ static int read_text(const struct reading *reading, char *ret_text)
 		return refuse(reading, "%s is longer than %d characters", name, TEXT_SIZE - 1);
 	for (const char *c = text; *c; c++)
 		if (*c < ' ' || *c > '~')
-			return refuse(reading, "%s has a character that is not printable ASCII", name);
+			return refuse(reading, "%s has a character that is not printable ASCII",
+				      name);
 	memcpy(ret_text, text, strlen(text) + 1);
 	return 0;
 }
@@ -89,8 +96,9 @@ static int read_number(const struct reading *reading, uint32_t *ret_number)
 	if (error == -EINVAL)
 		return refuse_form(reading, error, "a number");
 	if (negative || error || number < attribute->minimum || number > attribute->maximum)
-		return refuse(reading, "%s %s is out of range %" PRIu64 "-%" PRIu64, attribute->name,
-			      reading->text, attribute->minimum, attribute->maximum);
+		return refuse(reading, "%s %s is out of range %" PRIu64 "-%" PRIu64,
+			      attribute->name, reading->text, attribute->minimum,
+			      attribute->maximum);
 	*ret_number = (uint32_t)number;
 	return 0;
 }
@@ -107,8 +115,8 @@ static int read_duration(const struct reading *reading, uint64_t *ret_ns)
 	if (error || ns < attribute->minimum || ns > attribute->maximum) {
 		format_duration(attribute->minimum, least, sizeof(least));
 		format_duration(attribute->maximum, most, sizeof(most));
-		return refuse(reading, "%s %s is out of range %s-%s", attribute->name, reading->text,
-			      least, most);
+		return refuse(reading, "%s %s is out of range %s-%s", attribute->name,
+			      reading->text, least, most);
 	}
 	*ret_ns = ns;
 	return 0;
@@ -121,8 +129,8 @@ static int refuse_keyword(const struct reading *reading)
 	size_t count = 0, used = 0;
 
 	for (const struct keyword *k = reading->attribute->keywords; k->name; k++) {
-		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", count ? ", " : "",
-					 k->name);
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+					 count ? ", " : "", k->name);
 		words[count++] = k->name;
 	}
 	near = suggest(reading->text, words, count);
@@ -178,8 +186,8 @@ static int check_host(const struct reading *reading, be32 address)
 
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (high >= reserved[i].first && high <= reserved[i].last)
-			return refuse(reading, "%s %s is %s", reading->attribute->name, reading->text,
-				      reserved[i].what);
+			return refuse(reading, "%s %s is %s", reading->attribute->name,
+				      reading->text, reserved[i].what);
 	return 0;
 }
 
@@ -194,11 +202,6 @@ static int read_address(const struct reading *reading, be32 *ret_address)
 	if (!error)
 		*ret_address = address;
 	return error;
-}
-
-static uint32_t host_mask(unsigned length)
-{
-	return length ? (uint32_t)((UINT64_C(1) << (32 - length)) - 1) : UINT32_MAX;
 }
 
 static int read_prefix(const struct reading *reading, struct prefix *ret_prefix)
@@ -234,8 +237,8 @@ static int append_address(const struct reading *reading, struct address_list *li
 		return error;
 	host = from_be32(item.address) & host_mask(item.length);
 	if (item.length < 31 && (host == 0 || host == host_mask(item.length)))
-		return refuse(reading, "%s %s is the network's %s, not a host's", name, reading->text,
-			      host ? "broadcast address" : "own address");
+		return refuse(reading, "%s %s is the network's %s, not a host's", name,
+			      reading->text, host ? "broadcast address" : "own address");
 	if (list->count == ADDRESS_LIST_MAX)
 		return refuse(reading, "%s %s is one too many, at most %d fit", name, reading->text,
 			      ADDRESS_LIST_MAX);
@@ -265,8 +268,8 @@ static int read_vip(const struct reading *reading, struct vip *ret_vip)
 	int error = parse_vip(reading->text, &vip);
 
 	if (error)
-		return refuse_form(reading, error,
-				   "an address:port/protocol like 203.0.113.10:80/tcp (or udp, any)");
+		return refuse_form(reading, error, "an address:port/protocol like "
+				   "203.0.113.10:80/tcp (or udp, any)");
 	error = check_host(reading, vip.address);
 	if (!error)
 		*ret_vip = vip;
@@ -282,8 +285,8 @@ static int read_mac(const struct reading *reading, struct mac *ret_mac)
 	if (error)
 		return refuse_form(reading, error, "a MAC like 52:54:00:aa:00:11");
 	if (mac.byte[0] & 1 || memcmp(mac.byte, zero, sizeof(zero)) == 0)
-		return refuse(reading, "%s %s is not the MAC of one station", reading->attribute->name,
-			      reading->text);
+		return refuse(reading, "%s %s is not the MAC of one station",
+			      reading->attribute->name, reading->text);
 	*ret_mac = mac;
 	return 0;
 }

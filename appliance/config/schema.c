@@ -107,7 +107,8 @@ static const struct attribute interface_attributes[] = {
 	 .help = "who is on it"},
 	{"address", VALUE_ADDRESSES, 0, AT(interface, address),
 	 .help = "address of the appliance with its network, may be repeated"},
-	{"mac", VALUE_MAC, 0, AT(interface, mac), .help = "MAC to use (default: the interface's own)"},
+	{"mac", VALUE_MAC, 0, AT(interface, mac),
+	 .help = "MAC to use (default: the interface's own)"},
 	{"filter", VALUE_TEXT, 0, AT(interface, filter),
 	 .help = "what enters, as in tcpdump (default: everything)"},
 };
@@ -119,8 +120,10 @@ static const struct attribute route_attributes[] = {
 };
 
 static const struct attribute neighbor_attributes[] = {
-	{"address", VALUE_ADDRESS, ATTRIBUTE_ID, AT(neighbor, address), .help = "address on the link"},
-	{"mac", VALUE_MAC, ATTRIBUTE_REQUIRED, AT(neighbor, mac), .help = "its MAC, never asked for"},
+	{"address", VALUE_ADDRESS, ATTRIBUTE_ID, AT(neighbor, address),
+	 .help = "address on the link"},
+	{"mac", VALUE_MAC, ATTRIBUTE_REQUIRED, AT(neighbor, mac),
+	 .help = "its MAC, never asked for"},
 	{"interface", VALUE_INTERFACE, ATTRIBUTE_REQUIRED, NAMES(neighbor, interface, INTERFACE),
 	 .help = "interface that it is on"},
 };
@@ -157,7 +160,8 @@ static const struct attribute pool_attributes[] = {
 };
 
 static const struct attribute backend_attributes[] = {
-	{"pool", VALUE_NAME, ATTRIBUTE_ID, NAMES(backend, pool, POOL), .help = "pool that it is in"},
+	{"pool", VALUE_NAME, ATTRIBUTE_ID, NAMES(backend, pool, POOL),
+	 .help = "pool that it is in"},
 	{"address", VALUE_ENDPOINT, ATTRIBUTE_ID, AT(backend, address),
 	 .help = "address:port of the real server (port 0: the client's)"},
 	{"weight", VALUE_NUMBER, 0, AT(backend, weight), 0, 65535, "1",

@@ -30,7 +30,7 @@ enum attribute_flags {
 	ATTRIBUTE_ID = 1,          /* positional, names the object; never set */
 	ATTRIBUTE_POSITIONAL = 2,  /* positional in `add`, by its name in `set` */
 	ATTRIBUTE_REQUIRED = 4,
-	ATTRIBUTE_OPERATIONAL = 8, /* changed while running (admin); `add` compares it only if given */
+	ATTRIBUTE_OPERATIONAL = 8, /* changes while running (admin); `add` compares it if given */
 	ATTRIBUTE_RESTART = 16,    /* a changed value is in force from the next start */
 };
 
@@ -42,7 +42,7 @@ struct attribute {
 	unsigned flags;
 	size_t offset;             /* in the kind's struct */
 	uint64_t minimum, maximum; /* VALUE_NUMBER, VALUE_FROM, VALUE_DURATION (ns) */
-	const char *initial;       /* default, in canonical text; NULL: none, and left out of text */
+	const char *initial;       /* default, in canonical text; NULL: none */
 	const struct keyword *keywords; /* VALUE_KEYWORD, VALUE_FROM */
 	enum kind reference;       /* the kind that it names; NOT_A_REFERENCE */
 	const char *help;
@@ -107,7 +107,7 @@ struct config_check {
 	uint64_t timeout_ns;  /* 0: by type, see check_timeout_ns() */
 	uint32_t rise;
 	uint32_t fall;
-	uint32_t from_port;   /* heartbeat: 0: any packet of the backend; else datagrams to this port */
+	uint32_t from_port;   /* heartbeat: datagrams to this port; 0: any packet of the backend */
 	char payload[TEXT_SIZE]; /* udp: what is sent */
 	char expect[TEXT_SIZE];  /* udp: what the answer must begin with */
 };

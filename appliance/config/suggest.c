@@ -1,8 +1,8 @@
 /* "Did you mean": the nearest word by edits (insert, delete, replace, swap of neighbors).
  *
- * The optimal string alignment distance, after Boytsov, "Indexing methods for approximate dictionary
- * searching" (2011), section 2.1; a third of the typed length at most, so that a suggestion is
- * never a different word.
+ * The optimal string alignment distance, after Boytsov, "Indexing methods for approximate
+ * dictionary searching" (2011), section 2.1; a third of the typed length at most, so that a
+ * suggestion is never a different word.
  */
 #include <string.h>
 
@@ -15,7 +15,7 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* The distance of two words shorter than WORD_MAX; rows are kept for the last three letters of a. */
+/* The distance of two words shorter than WORD_MAX; the rows are those of a's last three letters. */
 static unsigned distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
 	unsigned rows[3][WORD_MAX + 1];

@@ -92,9 +92,10 @@ int object_label(enum kind kind, const void *object, char *ret_text, size_t size
 	struct writer writer = {ret_text, size, 0};
 	char text[TEXT_SIZE];
 
-	for (unsigned i = 0; i < schema->attributes && schema->attribute[i].flags & ATTRIBUTE_ID; i++) {
-		value_format(&schema->attribute[i], attribute_in(&schema->attribute[i], object), 0, text,
-			     sizeof(text));
+	for (unsigned i = 0; i < schema->attributes && schema->attribute[i].flags & ATTRIBUTE_ID;
+	     i++) {
+		value_format(&schema->attribute[i], attribute_in(&schema->attribute[i], object), 0,
+			     text, sizeof(text));
 		put(&writer, "%s%s", i ? "/" : "", text);
 	}
 	if (!writer.length)

@@ -99,16 +99,19 @@ static void collect_networks(struct validation *validation)
 		for (uint32_t j = 0; j < interface->address.count; j++) {
 			struct prefix prefix = interface->address.item[j];
 			uint32_t address = from_be32(prefix.address);
-			uint32_t hosts = prefix.length ? (uint32_t)((UINT64_C(1) << (32 - prefix.length)) - 1)
-						       : UINT32_MAX;
+			uint32_t hosts = host_mask(prefix.length);
 
 			validation->network[validation->networks++] = (struct network){
-				.first = address & ~hosts, .last = address | hosts, .address = address,
-				.prefix = prefix, .interface = interface,
+				.first = address & ~hosts,
+				.last = address | hosts,
+				.address = address,
+				.prefix = prefix,
+				.interface = interface,
 			};
 		}
 	}
-	qsort(validation->network, validation->networks, sizeof(*validation->network), order_networks);
+	qsort(validation->network, validation->networks, sizeof(*validation->network),
+	      order_networks);
 }
 
 static void collect_services(struct validation *validation)
@@ -117,7 +120,8 @@ static void collect_services(struct validation *validation)
 
 	for (unsigned i = 0; i < config_count(config, KIND_SERVICE); i++)
 		validation->service[validation->services++] = config_at(config, KIND_SERVICE, i);
-	qsort(validation->service, validation->services, sizeof(*validation->service), order_services);
+	qsort(validation->service, validation->services, sizeof(*validation->service),
+	      order_services);
 }
 
 int config_validate(const struct config *config, void (*warn)(void *context, const char *text),

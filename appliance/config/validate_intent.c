@@ -7,8 +7,11 @@ static unsigned roles_present(const struct config *config)
 {
 	unsigned roles = 0;
 
-	for (unsigned i = 0; i < config_count(config, KIND_INTERFACE); i++)
-		roles |= ((const struct config_interface *)config_at(config, KIND_INTERFACE, i))->role;
+	for (unsigned i = 0; i < config_count(config, KIND_INTERFACE); i++) {
+		const struct config_interface *interface = config_at(config, KIND_INTERFACE, i);
+
+		roles |= interface->role;
+	}
 	return roles;
 }
 
@@ -19,9 +22,11 @@ static void warn_roles(struct validation *validation)
 	if (!validation->services)
 		return;
 	if (!(roles & ROLE_FRONTEND))
-		validation_warn(validation, "no interface has the role frontend: services have no clients");
+		validation_warn(validation,
+				"no interface has the role frontend: services have no clients");
 	if (!(roles & ROLE_BACKEND))
-		validation_warn(validation, "no interface has the role backend: services have no servers");
+		validation_warn(validation,
+				"no interface has the role backend: services have no servers");
 }
 
 /* Routes are sorted by prefix, so the one that covers an address is found once for each length. */
@@ -30,9 +35,7 @@ static bool is_routed(const struct config *config, be32 address)
 	struct config_route like = {0};
 
 	for (unsigned length = 0; length <= 32; length++) {
-		uint32_t mask = length ? UINT32_MAX << (32 - length) : 0;
-
-		like.prefix.address = to_be32(from_be32(address) & mask);
+		like.prefix.address = to_be32(from_be32(address) & ~host_mask(length));
 		like.prefix.length = (uint8_t)length;
 		if (config_find(config, KIND_ROUTE, &like))
 			return true;
@@ -70,8 +73,10 @@ static void warn_vips_beside_backends(struct validation *validation)
 			naming_add(&beside, KIND_SERVICE, service);
 	}
 	if (beside.count)
-		validation_warn(validation, "the VIP is in a network of backends, which answer clients there "
-				"past the appliance: %s", naming_text(&beside));
+		validation_warn(validation,
+				"the VIP is in a network of backends, which answer clients there "
+				"past the appliance: %s",
+				naming_text(&beside));
 }
 
 static bool is_used(const struct validation *validation, const struct config_pool *pool)
@@ -95,7 +100,8 @@ static void warn_idle_pools(struct validation *validation)
 		unsigned first = next;
 
 		for (; next < config_count(config, KIND_BACKEND); next++) {
-			const struct config_backend *backend = config_at(config, KIND_BACKEND, next);
+			const struct config_backend *backend =
+				config_at(config, KIND_BACKEND, next);
 
 			if (strcmp(backend->pool, pool->name) != 0)
 				break;

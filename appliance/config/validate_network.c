@@ -22,9 +22,10 @@ static int validate_interfaces(struct validation *validation)
 		    network->interface != furthest->interface) {
 			format_prefix(network->prefix, one, sizeof(one));
 			format_prefix(furthest->prefix, other, sizeof(other));
-			return validation_refuse(validation, "%s of interface \"%s\" and %s of interface \"%s\" "
-						 "are in overlapping networks", one, network->interface->name,
-						 other, furthest->interface->name);
+			return validation_refuse(
+				validation, "%s of interface \"%s\" and %s of interface \"%s\" are "
+				"in overlapping networks", one, network->interface->name, other,
+				furthest->interface->name);
 		}
 		if (!furthest || network->last > furthest->last)
 			furthest = network;
@@ -50,8 +51,10 @@ static int validate_frontends(struct validation *validation)
 	}
 	if (frontends < 2 || !without)
 		return 0;
-	return validation_refuse(validation, "interface \"%s\" needs an address: with several frontends "
-				 "replies find their way by it", without->name);
+	return validation_refuse(validation,
+				 "interface \"%s\" needs an address: with several frontends "
+				 "replies find their way by it",
+				 without->name);
 }
 
 static int validate_routes(struct validation *validation)
@@ -66,11 +69,15 @@ static int validate_routes(struct validation *validation)
 		format_prefix(route->prefix, label, sizeof(label));
 		format_address(route->via, gateway, sizeof(gateway));
 		if (owner_of(validation, route->via, &kind))
-			return validation_refuse(validation, "route \"%s\": gateway %s is an address of the "
-						 "appliance itself", label, gateway);
+			return validation_refuse(validation,
+						 "route \"%s\": gateway %s is an address of the "
+						 "appliance itself",
+						 label, gateway);
 		if (!network_of(validation, route->via))
-			return validation_refuse(validation, "route \"%s\": gateway %s is in no network of an "
-						 "interface", label, gateway);
+			return validation_refuse(validation,
+						 "route \"%s\": gateway %s is in no network of an "
+						 "interface",
+						 label, gateway);
 	}
 	return 0;
 }
@@ -89,11 +96,15 @@ static int validate_neighbors(struct validation *validation)
 
 		format_address(neighbor->address, address, sizeof(address));
 		if (owner_of(validation, neighbor->address, &kind))
-			return validation_refuse(validation, "neighbor \"%s\" is an address of the appliance "
-						 "itself", address);
+			return validation_refuse(validation,
+						 "neighbor \"%s\" is an address of the appliance "
+						 "itself",
+						 address);
 		if (!network || network->interface != interface)
-			return validation_refuse(validation, "neighbor \"%s\" is in no network of interface "
-						 "\"%s\"", address, neighbor->interface);
+			return validation_refuse(validation,
+						 "neighbor \"%s\" is in no network of interface "
+						 "\"%s\"",
+						 address, neighbor->interface);
 	}
 	return 0;
 }

@@ -4,7 +4,8 @@
 enum { PREFIX_SIZE = 24, DURATION_SIZE = 24 };
 
 /* Which types of checks an attribute is for; the others must leave it alone. */
-static int validate_check_attributes(struct validation *validation, const struct config_check *check)
+static int validate_check_attributes(struct validation *validation,
+				     const struct config_check *check)
 {
 	enum { ACTIVE = 1 << CHECK_ICMP | 1 << CHECK_TCP | 1 << CHECK_UDP | 1 << CHECK_ARP };
 	static const struct { const char *name; unsigned types; } uses[] = {
@@ -20,8 +21,10 @@ static int validate_check_attributes(struct validation *validation, const struct
 			continue;
 		if (attribute_is_initial(schema_attribute(KIND_CHECK, uses[i].name), check))
 			continue;
-		value_format(schema_attribute(KIND_CHECK, "type"), &check->type, 0, type, sizeof(type));
-		return validation_refuse(validation, "check \"%s\": %s means nothing to a check of type %s",
+		value_format(schema_attribute(KIND_CHECK, "type"), &check->type, 0, type,
+			     sizeof(type));
+		return validation_refuse(validation,
+					 "check \"%s\": %s means nothing to a check of type %s",
 					 check->name, uses[i].name, type);
 	}
 	return 0;
@@ -42,7 +45,8 @@ static int validate_checks(struct validation *validation)
 			continue;
 		format_duration(check_timeout_ns(check), timeout, sizeof(timeout));
 		format_duration(check->interval_ns, interval, sizeof(interval));
-		return validation_refuse(validation, "check \"%s\": timeout %s is longer than interval %s",
+		return validation_refuse(validation,
+					 "check \"%s\": timeout %s is longer than interval %s",
 					 check->name, timeout, interval);
 	}
 	return 0;
@@ -71,12 +75,15 @@ static int validate_backends(struct validation *validation)
 		object_label(KIND_BACKEND, backend, label, sizeof(label));
 		if (object) {
 			object_label(kind, object, owner, sizeof(owner));
-			return validation_refuse(validation, "backend \"%s\" has the address of %s \"%s\"", label,
-						 schema_of(kind)->name, owner);
+			return validation_refuse(validation,
+						 "backend \"%s\" has the address of %s \"%s\"",
+						 label, schema_of(kind)->name, owner);
 		}
 		if (needs_port(config, backend))
-			return validation_refuse(validation, "backend \"%s\" has no port of its own, so check "
-						 "\"%s\" of its pool needs one", label, pool->check);
+			return validation_refuse(validation,
+						 "backend \"%s\" has no port of its own, so check "
+						 "\"%s\" of its pool needs one",
+						 label, pool->check);
 	}
 	return 0;
 }
@@ -104,7 +111,8 @@ static int validate_overlap(struct validation *validation)
 				continue;
 			format_vip(other->address, one, sizeof(one));
 			format_vip(service->address, another, sizeof(another));
-			return validation_refuse(validation, "services \"%s\" and \"%s\" overlap: %s and %s",
+			return validation_refuse(validation,
+						 "services \"%s\" and \"%s\" overlap: %s and %s",
 						 other->name, service->name, one, another);
 		}
 	}
@@ -123,8 +131,10 @@ static int validate_vips(struct validation *validation)
 		if (kind != KIND_INTERFACE)
 			continue;
 		format_address(service->address.address, vip, sizeof(vip));
-		return validation_refuse(validation, "service \"%s\": VIP %s is the address of interface "
-					 "\"%s\"", service->name, vip,
+		return validation_refuse(validation,
+					 "service \"%s\": VIP %s is the address of interface "
+					 "\"%s\"",
+					 service->name, vip,
 					 ((const struct config_interface *)owner)->name);
 	}
 	return 0;

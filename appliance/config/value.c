@@ -6,15 +6,16 @@
 
 #include "appliance/config/schema.h"
 
-static int format_keyword(const struct keyword *keyword, uint32_t value, char *ret_text, size_t size)
+static int format_keyword(const struct keyword *keyword, uint32_t value, char *ret_text,
+			  size_t size)
 {
 	while (keyword->name && keyword->value != value)
 		keyword++;
 	return snprintf(ret_text, size, "%s", keyword->name ? keyword->name : "none");
 }
 
-int value_format(const struct attribute *attribute, const void *value, unsigned index, char *ret_text,
-		 size_t size)
+int value_format(const struct attribute *attribute, const void *value, unsigned index,
+		 char *ret_text, size_t size)
 {
 	if (value_is_none(attribute->type, value) && attribute_optional(attribute))
 		return snprintf(ret_text, size, "none");
@@ -25,12 +26,15 @@ int value_format(const struct attribute *attribute, const void *value, unsigned 
 	case VALUE_NUMBER: return snprintf(ret_text, size, "%u", *(const uint32_t *)value);
 	case VALUE_DURATION: return format_duration(*(const uint64_t *)value, ret_text, size);
 	case VALUE_KEYWORD:
-		return format_keyword(attribute->keywords, *(const uint32_t *)value, ret_text, size);
+		return format_keyword(attribute->keywords, *(const uint32_t *)value, ret_text,
+				      size);
 	case VALUE_ADDRESS: return format_address(*(const be32 *)value, ret_text, size);
 	case VALUE_PREFIX: return format_prefix(*(const struct prefix *)value, ret_text, size);
 	case VALUE_ADDRESSES:
-		return format_prefix(((const struct address_list *)value)->item[index], ret_text, size);
-	case VALUE_ENDPOINT: return format_endpoint(*(const struct endpoint *)value, ret_text, size);
+		return format_prefix(((const struct address_list *)value)->item[index], ret_text,
+				     size);
+	case VALUE_ENDPOINT:
+		return format_endpoint(*(const struct endpoint *)value, ret_text, size);
 	case VALUE_VIP: return format_vip(*(const struct vip *)value, ret_text, size);
 	case VALUE_MAC: return format_mac(*(const struct mac *)value, ret_text, size);
 	case VALUE_FROM:
@@ -179,7 +183,8 @@ int value_order(enum value_type type, const void *a, const void *b)
 	case VALUE_FROM: return order(*(const uint32_t *)a, *(const uint32_t *)b);
 	case VALUE_DURATION: return order(*(const uint64_t *)a, *(const uint64_t *)b);
 	case VALUE_ADDRESS: return order(from_be32(*(const be32 *)a), from_be32(*(const be32 *)b));
-	case VALUE_PREFIX: return order_prefixes(*(const struct prefix *)a, *(const struct prefix *)b);
+	case VALUE_PREFIX:
+		return order_prefixes(*(const struct prefix *)a, *(const struct prefix *)b);
 	case VALUE_ADDRESSES: return order_lists(a, b);
 	case VALUE_ENDPOINT: return order_endpoints(a, b);
 	case VALUE_VIP: return order_vips(a, b);

@@ -25,7 +25,7 @@ enum value_type {
 	VALUE_INTERFACE, /* [char[INTERFACE_NAME_SIZE]] */
 	VALUE_TEXT,      /* [char[TEXT_SIZE]] anything printable, quoted where it has blanks */
 	VALUE_NUMBER,    /* [uint32_t] within the attribute's range */
-	VALUE_DURATION,  /* [uint64_t, ns] "2", "500ms", "3s", "5m", "1h", within the range (in ns) */
+	VALUE_DURATION,  /* [uint64_t, ns] "2", "500ms", "3s", "5m", "1h", within the range */
 	VALUE_KEYWORD,   /* [uint32_t] one of the attribute's keywords */
 	VALUE_ADDRESS,   /* [be32] */
 	VALUE_PREFIX,    /* [struct prefix] A/LEN; host bits must be zero */
@@ -33,7 +33,7 @@ enum value_type {
 	VALUE_ENDPOINT,  /* [struct endpoint] A:PORT */
 	VALUE_VIP,       /* [struct vip] A:PORT/{tcp|udp|any} */
 	VALUE_MAC,       /* [struct mac] */
-	VALUE_FROM,      /* [uint32_t] "any" (0) or "port N": one of the keywords, then maybe a number */
+	VALUE_FROM,      /* [uint32_t] "any" (0) or "port N": a keyword, then maybe a number */
 };
 
 struct prefix { be32 address; uint8_t length; };
@@ -57,8 +57,8 @@ int value_parse(const struct attribute *attribute, const char *text, void *ret_v
 		size_t error_size);
 /* Writes the canonical text, "none" where there is none; returns its length as snprintf does.
  * VALUE_ADDRESSES: item `index`, for which `index` < count. */
-int value_format(const struct attribute *attribute, const void *value, unsigned index, char *ret_text,
-		 size_t size);
+int value_format(const struct attribute *attribute, const void *value, unsigned index,
+		 char *ret_text, size_t size);
 /* How many words the value takes that begins with the keyword `first`: 2 for `port` of VALUE_FROM,
  * of which the second is a number within the attribute's range; 1 for all else. */
 unsigned value_words(const struct attribute *attribute, const char *first);
@@ -88,6 +88,9 @@ int parse_endpoint(const char *text, struct endpoint *ret_endpoint);
 int parse_vip(const char *text, struct vip *ret_vip);
 int parse_mac(const char *text, struct mac *ret_mac);
 int parse_duration(const char *text, uint64_t *ret_ns);
+
+/* The bits of an address that tell the hosts of its network apart, in host order. */
+uint32_t host_mask(unsigned length);
 
 /* The other way; each returns the length as snprintf does. */
 int format_address(be32 address, char *ret_text, size_t size);

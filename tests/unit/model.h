@@ -1,7 +1,7 @@
 /* For tests of the model: commands as one reads them in a script, and random configurations.
  *
- * Words are split at blanks; what stands in double quotes is one word, without escapes. The console's
- * grammar is richer and has its own tests.
+ * Words are split at blanks; what stands in double quotes is one word, without escapes. The
+ * console's grammar is richer and has its own tests.
  */
 #ifndef TESTS_MODEL_H
 #define TESTS_MODEL_H
@@ -85,7 +85,8 @@ static inline int model_parse(struct model_words *words, struct change *change,
 }
 
 /* What config_apply() returns for the command, or -EINVAL where a value of it is refused. */
-static inline int model_try(struct config *config, const char *line, struct complaint *ret_complaint)
+static inline int model_try(struct config *config, const char *line,
+			    struct complaint *ret_complaint)
 {
 	static const char *const verbs[] = {
 		[VERB_ADD] = "add", [VERB_SET] = "set", [VERB_DELETE] = "del",
@@ -137,11 +138,12 @@ static inline uint64_t model_below(uint64_t *state, uint64_t limit)
 }
 
 /* A text that the attribute mostly accepts; names come from a small set, so that they meet. */
-static inline void model_random_value(uint64_t *state, const struct attribute *attribute, char *ret_text,
-				      size_t size)
+static inline void model_random_value(uint64_t *state, const struct attribute *attribute,
+				      char *ret_text, size_t size)
 {
 	uint32_t address = (uint32_t)(0x0a000000 | model_below(state, 1 << 12));
-	unsigned a = address >> 24, b = address >> 16 & 255, c = address >> 8 & 255, d = address & 255;
+	unsigned a = address >> 24, b = address >> 16 & 255, c = address >> 8 & 255,
+		 d = address & 255;
 	uint64_t span = attribute->maximum - attribute->minimum + 1;
 	unsigned count = 0;
 	size_t length = 0;
@@ -153,7 +155,8 @@ static inline void model_random_value(uint64_t *state, const struct attribute *a
 	switch (attribute->type) {
 	case VALUE_NAME:
 	case VALUE_INTERFACE:
-		snprintf(ret_text, size, "%.1s%u", attribute->name, (unsigned)model_below(state, 12));
+		snprintf(ret_text, size, "%.1s%u", attribute->name,
+			 (unsigned)model_below(state, 12));
 		break;
 	case VALUE_TEXT:
 		for (length = 0; length < 1 + model_below(state, 40); length++)
@@ -166,7 +169,8 @@ static inline void model_random_value(uint64_t *state, const struct attribute *a
 		break;
 	case VALUE_DURATION:
 		snprintf(ret_text, size, "%llums",
-			 (unsigned long long)((attribute->minimum + model_below(state, span)) / 1000000));
+			 (unsigned long long)((attribute->minimum + model_below(state, span)) /
+					      1000000));
 		break;
 	case VALUE_KEYWORD:
 		while (attribute->keywords[count].name)
@@ -180,13 +184,16 @@ static inline void model_random_value(uint64_t *state, const struct attribute *a
 		snprintf(ret_text, size, "%u.%u.%u.0/24", a, b, c);
 		break;
 	case VALUE_ADDRESSES:
-		snprintf(ret_text, size, "%u.%u.%u.%u/%u", a, b, c, d, 8 + (unsigned)model_below(state, 25));
+		snprintf(ret_text, size, "%u.%u.%u.%u/%u", a, b, c, d,
+			 8 + (unsigned)model_below(state, 25));
 		break;
 	case VALUE_ENDPOINT:
-		snprintf(ret_text, size, "%u.%u.%u.%u:%u", a, b, c, d, (unsigned)model_below(state, 65536));
+		snprintf(ret_text, size, "%u.%u.%u.%u:%u", a, b, c, d,
+			 (unsigned)model_below(state, 65536));
 		break;
 	case VALUE_VIP:
-		snprintf(ret_text, size, "%u.%u.%u.%u:%u/%s", a, b, c, d, (unsigned)model_below(state, 65536),
+		snprintf(ret_text, size, "%u.%u.%u.%u:%u/%s", a, b, c, d,
+			 (unsigned)model_below(state, 65536),
 			 (const char *const[]){"tcp", "udp", "any"}[model_below(state, 3)]);
 		break;
 	case VALUE_MAC:
@@ -197,6 +204,24 @@ static inline void model_random_value(uint64_t *state, const struct attribute *a
 		snprintf(ret_text, size, "port %u", 1 + (unsigned)model_below(state, 65535));
 		break;
 	}
+}
+
+/* The name of an object that the attribute may refer to; false where there is none. */
+static inline bool model_random_reference(uint64_t *state, const struct config *config,
+					  const struct attribute *attribute, char *ret_name,
+					  size_t size)
+{
+	unsigned count;
+
+	if (attribute->reference == NOT_A_REFERENCE)
+		return false;
+	count = config_count(config, attribute->reference);
+	if (!count)
+		return false;
+	object_label(attribute->reference,
+		     config_at(config, attribute->reference, (unsigned)model_below(state, count)),
+		     ret_name, size);
+	return true;
 }
 
 /* Applies one random change, which may be refused; returns what config_apply() does. */
@@ -217,12 +242,7 @@ static inline int model_random_change(uint64_t *state, struct config *config)
 
 		if (!needed && model_below(state, 3))
 			continue;
-		if (attribute->reference != NOT_A_REFERENCE && config_count(config, attribute->reference))
-			object_label(attribute->reference,
-				     config_at(config, attribute->reference,
-					       (unsigned)model_below(state, config_count(config, attribute->reference))),
-				     text, sizeof(text));
-		else
+		if (!model_random_reference(state, config, attribute, text, sizeof(text)))
 			model_random_value(state, attribute, text, sizeof(text));
 		if (value_parse(attribute, text, (char *)change.object + attribute->offset, ignored,
 				sizeof(ignored)) == 0)

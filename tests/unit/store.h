@@ -20,7 +20,8 @@ static inline int make_directory(void **state)
 	const char *temporary = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : getenv("TMPDIR");
 
 	(void)state;
-	snprintf(directory, sizeof(directory), "%s/test_store.XXXXXX", temporary ? temporary : "/tmp");
+	snprintf(directory, sizeof(directory), "%s/test_store.XXXXXX",
+		 temporary ? temporary : "/tmp");
 	if (!mkdtemp(directory))
 		return -1;
 	snprintf(file, sizeof(file), "%s/lb.db", directory);
@@ -72,7 +73,8 @@ static inline struct config *load(struct store *store, uint64_t *ret_revision)
 	return config;
 }
 
-static inline void assert_loads(struct store *store, const struct config *expected, uint64_t revision)
+static inline void assert_loads(struct store *store, const struct config *expected,
+				uint64_t revision)
 {
 	uint64_t loaded_revision;
 	struct config *config = load(store, &loaded_revision);
@@ -86,9 +88,12 @@ static inline void assert_loads(struct store *store, const struct config *expect
 	config_free(config);
 }
 
-static inline uint64_t commit(struct store *store, const struct config *before, const struct config *after)
+static inline uint64_t commit(struct store *store, const struct config *before,
+			      const struct config *after)
 {
-	struct revision revision = {.time_s = 1700000000, .user = "alice", .comment = "as \"tested\""};
+	struct revision revision = {.time_s = 1700000000,
+				    .user = "alice",
+				    .comment = "as \"tested\""};
 
 	if (store_commit(store, before, after, &revision, error, sizeof(error)))
 		fail_msg("%s", error);
@@ -143,7 +148,7 @@ static inline void write_file(const char *path, const void *at, size_t size)
 	assert_int_equal(fclose(stream), 0);
 }
 
-/* Runs in a child, where a failed assertion ends it: what it does to limits and users dies with it. */
+/* Runs in a child, which a failed assertion ends; what it does to limits and users dies with it. */
 static inline void in_child(void (*run)(void))
 {
 	int status;

@@ -36,19 +36,21 @@ static void check_columns(sqlite3 *db, enum kind kind)
 	for (; sqlite3_step(row) == SQLITE_ROW; columns++) {
 		char name[64], *underscore;
 		const struct attribute *attribute;
+		ptrdiff_t position;
 
 		snprintf(name, sizeof(name), "%s", (const char *)sqlite3_column_text(row, 1));
 		while ((underscore = strchr(name, '_')))
 			*underscore = '-';
 		attribute = schema_attribute(kind, name);
 		if (!attribute)
-			fail_msg("table %s has a column %s, the schema has no such attribute", schema->name,
-				 name);
+			fail_msg("table %s has a column %s, the schema has no such attribute",
+				 schema->name, name);
+		position = attribute - schema->attribute + 1;
 		assert_string_equal((const char *)sqlite3_column_text(row, 2),
 				    attribute->type == VALUE_NUMBER ? "INTEGER" : "TEXT");
 		assert_int_equal(sqlite3_column_int(row, 3), !attribute_optional(attribute));
 		assert_int_equal(sqlite3_column_int(row, 5),
-				 attribute->flags & ATTRIBUTE_ID ? attribute - schema->attribute + 1 : 0);
+				 attribute->flags & ATTRIBUTE_ID ? (int)position : 0);
 	}
 	assert_int_equal(columns, schema->attributes);
 	sqlite3_finalize(row);
@@ -135,7 +137,8 @@ static void fifty_revisions_are_kept_with_their_texts(void **state)
 		snprintf(line, sizeof(line), "set global seed %u", i);
 		model_do(after, line);
 		snprintf(revision.comment, sizeof(revision.comment), "the %u'th", i);
-		assert_int_equal(store_commit(store, before, after, &revision, error, sizeof(error)), 0);
+		assert_int_equal(
+			store_commit(store, before, after, &revision, error, sizeof(error)), 0);
 		assert_int_equal(revision.number, i);
 		assert_int_equal(revision.changes, 1);
 		config_free(before);
@@ -161,13 +164,19 @@ static void fifty_revisions_are_kept_with_their_texts(void **state)
 static void what_is_referred_to_can_be_replaced_in_one_commit(void **state)
 {
 	static const char *const first[] = {
-		"add interface a role both address 10.0.0.1/24", "add check c tcp", "add pool p check c",
-		"add backend p 10.0.0.2:80", "add service s 192.0.2.1:80/tcp pool p",
+		"add interface a role both address 10.0.0.1/24",
+		"add check c tcp",
+		"add pool p check c",
+		"add backend p 10.0.0.2:80",
+		"add service s 192.0.2.1:80/tcp pool p",
 		"add neighbor 10.0.0.2 mac 02:00:00:00:00:02 interface a",
 	};
 	static const char *const second[] = {
-		"add interface b role both address 10.0.0.1/24", "add check d tcp", "add pool q check d",
-		"add backend q 10.0.0.2:80", "add service s 192.0.2.1:80/tcp pool q",
+		"add interface b role both address 10.0.0.1/24",
+		"add check d tcp",
+		"add pool q check d",
+		"add backend q 10.0.0.2:80",
+		"add service s 192.0.2.1:80/tcp pool q",
 		"add neighbor 10.0.0.2 mac 02:00:00:00:00:02 interface b",
 	};
 	struct store *store = open_store();
@@ -262,20 +271,23 @@ static void a_migration_leaves_a_backup_of_what_was_before(void **state)
 	store_close(open_store());
 	assert_int_equal(sql_open(&old, error, sizeof(error)), 0);
 	assert_int_equal(migrate(&old, steps, 2, error, sizeof(error)), 0);
-	assert_int_equal(sql_number(&old, "PRAGMA user_version", &version, error, sizeof(error)), 0);
+	assert_int_equal(sql_number(&old, "PRAGMA user_version", &version, error, sizeof(error)),
+			 0);
 	assert_int_equal(version, 2);
 
 	/* The third cannot be done: nothing of it is, and the second stays. */
 	assert_int_equal(migrate(&old, steps, 3, error, sizeof(error)), -EUCLEAN);
 	assert_says("already exists");
-	assert_int_equal(sql_number(&old, "PRAGMA user_version", &version, error, sizeof(error)), 0);
+	assert_int_equal(sql_number(&old, "PRAGMA user_version", &version, error, sizeof(error)),
+			 0);
 	assert_int_equal(version, 2);
 	sqlite3_close(old.db);
 
 	snprintf(path, sizeof(path), "%s.v1.backup", file);
 	assert_int_equal(sqlite3_open_v2(path, &backup, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
 	old.db = backup;
-	assert_int_equal(sql_number(&old, "PRAGMA user_version", &version, error, sizeof(error)), 0);
+	assert_int_equal(sql_number(&old, "PRAGMA user_version", &version, error, sizeof(error)),
+			 0);
 	assert_int_equal(version, 1);
 	sqlite3_close(backup);
 }

@@ -1,4 +1,4 @@
-/* A damaged store is refused with the way out, or is loaded exactly; it is never half of what it was. */
+/* A damaged store is refused with the way out, or loaded exactly; never half of what it was. */
 #include <sqlite3.h>
 
 #include "tests/unit/store.h"
@@ -199,26 +199,35 @@ static void a_row_edited_by_hand_is_told_by_table_row_and_column(void **state)
 	static const struct { const char *sql, *sentence; } rows[] = {
 		{"INSERT INTO pool VALUES ('web', 'maglev', '5-tuple', NULL);"
 		 "INSERT INTO backend VALUES ('web', '10.0.0.1:80', 70000, NULL, 'enabled')",
-		 "table backend, row \"web/10.0.0.1:80\", column weight: weight 70000 is out of range 0-65535"},
+		 "table backend, row \"web/10.0.0.1:80\", column weight: weight 70000 is out of "
+		 "range 0-65535"},
 		{"INSERT INTO pool VALUES ('web', 'robin', '5-tuple', NULL)",
-		 "table pool, row \"web\", column scheduler: scheduler \"robin\" is not one of: maglev"},
+		 "table pool, row \"web\", column scheduler: scheduler \"robin\" is not one of: "
+		 "maglev"},
 		{"INSERT INTO pool VALUES ('a b', 'maglev', '5-tuple', NULL)",
 		 "table pool, row \"a b\", column name: name \"a b\" has more than letters"},
 		{"INSERT INTO pool VALUES ('web', 'maglev', '5-tuple', 'gone')",
 		 "table pool, row \"web\": no check \"gone\""},
 		{"INSERT INTO interface VALUES ('x', 'both', '10.0.0.1/24  10.0.1.1/24', NULL, NULL)",
-		 "table interface, row \"x\", column address: address \"\" is not an address with its network"},
+		 "table interface, row \"x\", column address: address \"\" is not an address with "
+		 "its network"},
 		{"INSERT INTO interface VALUES ('x', 'both', NULL, NULL, 'a' || char(0) || 'b')",
 		 "table interface, row \"x\", column filter: filter is of the wrong type"},
 		{"DELETE FROM global", "table global has 0 rows for 1 objects"},
-		{"INSERT INTO global SELECT * FROM global", "table global has 2 rows for 1 objects"},
+		{"INSERT INTO global SELECT * FROM global",
+		 "table global has 2 rows for 1 objects"},
 		{"INSERT INTO pool VALUES ('fine', 'maglev', '5-tuple', NULL)",
 		 "its objects are not those of its newest revision, 4"},
-		{"UPDATE global SET seed = seed + 1", "its objects are not those of its newest revision, 4"},
-		{"UPDATE revision SET text = text || 'x' WHERE number = 2", "revision 2 is not what was written"},
-		{"UPDATE revision SET user = 'eve' WHERE number = 1", "revision 1 is not what was written"},
-		{"UPDATE revision SET number = 9 WHERE number = 4", "revision 9 is not what was written"},
-		{"DELETE FROM revision WHERE number = 4", "its objects are not those of its newest revision, 3"},
+		{"UPDATE global SET seed = seed + 1",
+		 "its objects are not those of its newest revision, 4"},
+		{"UPDATE revision SET text = text || 'x' WHERE number = 2",
+		 "revision 2 is not what was written"},
+		{"UPDATE revision SET user = 'eve' WHERE number = 1",
+		 "revision 1 is not what was written"},
+		{"UPDATE revision SET number = 9 WHERE number = 4",
+		 "revision 9 is not what was written"},
+		{"DELETE FROM revision WHERE number = 4",
+		 "its objects are not those of its newest revision, 3"},
 		{"DROP TABLE service", "no such table: service"},
 		{"ALTER TABLE pool RENAME COLUMN affinity TO stickiness", "no such column"},
 		{"PRAGMA user_version = 0", "already exists"},

@@ -1,8 +1,8 @@
-/* A process that is killed, at any moment of creating a store or of committing to it, leaves a store
- * that has every acknowledged commit and no half one.
+/* A process that is killed, at any moment of creating a store or of committing to it, leaves a
+ * store that has every acknowledged commit and no half one.
  *
- * Killing proves the order of writes against a process's death, not against a power cut: what the kernel
- * has taken from the process stays.
+ * Killing proves the order of writes against a process's death, not against a power cut: what the
+ * kernel has taken from the process stays.
  */
 #include <signal.h>
 #include <sys/ptrace.h>
@@ -26,8 +26,8 @@ static struct config *successor(const struct config *before, uint64_t number)
 	return after;
 }
 
-/* Commits until it is killed; each number goes to the pipe once it is acknowledged, and first of all the
- * one that it begins with. */
+/* Commits until it is killed; each number goes to the pipe once it is acknowledged, and first of
+ * all the one that it begins with. */
 __attribute__((noreturn))
 static void commit_forever(int acknowledged)
 {
@@ -109,8 +109,8 @@ static void be_watched(void)
 	raise(SIGSTOP);
 }
 
-/* Runs `work` in a child and kills it `count` steps after it was watched, a step being to enter or to leave
- * a system call; false where it was done before. */
+/* Runs `work` in a child and kills it `count` steps after it was watched, a step being to enter or
+ * to leave a system call; false where it was done before. */
 static bool killed_at(unsigned count, void (*work)(void))
 {
 	int status;
@@ -201,7 +201,8 @@ static void a_commit_killed_at_any_system_call_is_there_or_not(void **state)
 		count++;
 		assert_true(count < STEPS_MAX);
 	}
-	print_message("killed at each of %u steps: %u times there, %u times not\n", count, new, old);
+	print_message("killed at each of %u steps: %u times there, %u times not\n", count, new,
+		      old);
 	assert_true(old > 10 && new > 10);
 	free(empty.at);
 	config_free(before);

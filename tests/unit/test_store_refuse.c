@@ -60,7 +60,8 @@ static void another_program_that_has_the_file_open_keeps_it(void **state)
 	(void)state;
 	store_close(open_store());
 	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT * FROM pool", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT * FROM pool", NULL, NULL, NULL),
+			 SQLITE_OK);
 	refuse_store(-EBUSY);
 	assert_says("another program has");
 	sqlite3_close(db);
@@ -188,7 +189,8 @@ static void refuse_large_then_commit_small(struct store *store, int expected, co
 	struct config *small = config_copy(before);
 	struct revision revision = {.number = 77};
 
-	assert_int_equal(store_commit(store, before, large, &revision, error, sizeof(error)), expected);
+	assert_int_equal(store_commit(store, before, large, &revision, error, sizeof(error)),
+			 expected);
 	assert_says(sentence);
 	assert_int_equal(revision.number, 77);
 	assert_loads(store, before, 2);
