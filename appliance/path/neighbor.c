@@ -86,7 +86,6 @@ static void ask(struct path *path, struct neighbor_slot *slot, enum neighbor_sta
 static void start_probe(struct path *path, struct neighbor_slot *slot)
 {
 	slot->ready = true;
-	slot->used = true;
 	ask(path, slot, NEIGHBOR_PROBE);
 }
 
@@ -179,7 +178,6 @@ bool neighbor_answered(struct path *path, uint32_t interface, be32 address,
 	slot->mac = *mac;
 	slot->ready = true;
 	slot->used = false;
-	entry->failed = false;
 	entry->updated_ns = path->now_ns;
 	neighbor_table_move(path->neighbors, entry, NEIGHBOR_REACHABLE,
 			    path->now_ns + NEIGHBOR_REACHABLE_NS);

@@ -66,7 +66,6 @@ struct neighbor_slot *neighbor_table_add(struct neighbors *table, struct neighbo
 	entry->address = address;
 	entry->interface = (uint16_t)interface;
 	entry->failed = false;
-	entry->retry_ns = 0;
 	*slot = (struct neighbor_slot){
 		.address = address,
 		.interface = (uint16_t)interface,

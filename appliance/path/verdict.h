@@ -20,7 +20,7 @@
 	X(unknown_ethertype,      "neither IPv4 nor ARP") \
 	X(ipv6,                   "IPv6, which a routed appliance does not carry") \
 	X(vlan_tagged,            "tagged for a VLAN; a VLAN has an interface of its own") \
-	X(arp_malformed,          "ARP that is too short or not Ethernet and IPv4") \
+	X(arp_malformed,          "ARP too short, not Ethernet and IPv4, or from a MAC that no host has") \
 	X(arp_not_for_us,         "ARP that neither asks for nor answers the appliance") \
 	X(arp_vip_conflict,       "ARP by which another host claims an address of the appliance") \
 	X(ip_truncated,           "total length larger than the bytes present") \

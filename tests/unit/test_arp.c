@@ -153,6 +153,13 @@ static void an_unsolicited_reply_teaches_nothing(void **state)
 	(void)state;
 	assert_int_equal(receive_reply(world, INT, SERVER_MAC, SERVER), DROP_arp_not_for_us);
 	assert_string_equal(neighbor_state(world, INT, SERVER), "none");
+
+	receive_plain(world, EXT, SERVER, 0);
+	assert_int_equal(receive_reply(world, INT, SERVER_MAC, SERVER), VERDICT_CONSUMED);
+	assert_int_equal(receive_reply(world, INT, mac(0x99), SERVER), DROP_arp_not_for_us);
+	world_forget_sent(world);
+	receive_plain(world, EXT, SERVER, 0);
+	assert_mac(sent_plain(world, 0)->ethernet.destination, SERVER_MAC);
 	world_free(world);
 }
 
@@ -378,6 +385,26 @@ static void answers_are_limited(void **state)
 	world_free(world);
 }
 
+static void a_question_is_asked_from_the_address_in_that_network(void **state)
+{
+	struct world *world = world_up();
+	struct tables *next = world_next(world);
+
+	(void)state;
+	next->route[2] = (struct snapshot_route){
+		address(10, 9, 0, 0), 24, INT, {0}, address(10, 9, 0, 1)};
+	world_publish(world);
+	arp_request(world->path, INT, address(10, 9, 0, 7), NULL);
+	assert_address(sent_arp(world, 0)->arp.sender, address(10, 9, 0, 1));
+
+	/* Where there is none, from the first. */
+	arp_request(world->path, INT, CLIENT, NULL);
+	arp_request(world->path, INT, address(192, 0, 2, 1), NULL);
+	assert_address(sent_arp(world, 1)->arp.sender, address(10, 0, 0, 1));
+	assert_address(sent_arp(world, 2)->arp.sender, address(10, 0, 0, 1));
+	world_free(world);
+}
+
 static void an_interface_without_address_asks_by_probe(void **state)
 {
 	struct world *world = world_up();
@@ -546,6 +573,41 @@ static void thousands_of_vips_are_announced_in_batches(void **state)
 	world_free(world);
 }
 
+#define ADDED address(203, 0, 113, 11)
+
+static void count_added(void *context, const struct frame *frame)
+{
+	uint32_t *count = context;
+
+	*count += same32(((const struct arp_frame *)frame->data)->arp.sender, ADDED);
+}
+
+/* An interface that flaps has every VIP announced again and again: more than there is room for. */
+static void what_is_new_is_announced_rather_than_what_has_been_already(void **state)
+{
+	enum { VIPS = 3000, FLAPS = 10 };
+	struct world *world = world_new();
+	struct tables *next = world_next(world);
+	uint32_t count = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < VIPS; i++)
+		tables_add_local(next, to_be32((172U << 24) + i), NONE);
+	world_publish(world);
+	world_run_until(world, world->now + SECOND);
+	for (uint8_t i = 0; i < FLAPS; i++) {
+		world_next(world)->interface[EXT].mac = mac(i);
+		world_publish(world);
+	}
+	tables_add_local(world_next(world), ADDED, NONE);
+	world_publish(world);
+	world->path->output = (struct path_output){&count, count_added, NULL};
+	world_run_until(world, world->now + 1000 * SECOND);
+	assert_int_equal(path_deadline(world->path), UINT64_MAX);
+	assert_int_equal(count, ARP_ANNOUNCEMENTS);
+	world_free(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -571,12 +633,14 @@ int main(void)
 		cmocka_unit_test(other_operations_are_not_for_us),
 		cmocka_unit_test(a_padded_request_is_answered),
 		cmocka_unit_test(answers_are_limited),
+		cmocka_unit_test(a_question_is_asked_from_the_address_in_that_network),
 		cmocka_unit_test(an_interface_without_address_asks_by_probe),
 		cmocka_unit_test(vips_are_announced_three_times_at_start_on_frontends_only),
 		cmocka_unit_test(a_vip_that_is_added_is_announced_at_once_and_alone),
 		cmocka_unit_test(a_vip_that_is_gone_is_announced_no_more),
 		cmocka_unit_test(a_frontend_that_comes_up_or_changes_its_mac_announces_all_vips),
 		cmocka_unit_test(thousands_of_vips_are_announced_in_batches),
+		cmocka_unit_test(what_is_new_is_announced_rather_than_what_has_been_already),
 	};
 
 	return cmocka_run_group_tests_name("arp", tests, NULL, NULL);

@@ -193,7 +193,12 @@ static void three_unanswered_requests_a_second_apart_fail_the_neighbor_once(void
 	world_run_until(world, start + 8 * SECOND);
 	receive_plain(world, EXT, SERVER, 0);
 	receive_reply(world, INT, SERVER_MAC, SERVER);
-	assert_string_equal(neighbor_state(world, INT, SERVER), "reachable");
+	receive_plain(world, EXT, SERVER, 0);
+	world_run_until(world, world->now + 33 * SECOND);
+	receive_plain(world, EXT, SERVER, 0);
+	world_run_until(world, world->now + 3 * SECOND);
+	assert_string_equal(neighbor_state(world, INT, SERVER), "failed");
+	assert_int_equal(world->events, 2);
 	world_free(world);
 }
 
@@ -230,6 +235,11 @@ static void a_neighbor_in_use_is_confirmed_by_unicast_without_delay(void **state
 	assert_mac(sent_plain(world, 1)->ethernet.destination, SERVER_MAC);
 	assert_int_equal(receive_reply(world, INT, SERVER_MAC, SERVER), VERDICT_CONSUMED);
 	assert_string_equal(neighbor_state(world, INT, SERVER), "reachable");
+
+	/* Once confirmed, it takes another use to have it confirmed again. */
+	world_run_until(world, world->now + 30 * SECOND);
+	assert_string_equal(neighbor_state(world, INT, SERVER), "stale");
+	assert_int_equal(world->sent_count, 2);
 	world_free(world);
 }
 
@@ -283,6 +293,8 @@ static void a_stale_neighbor_is_used_at_once_and_confirmed(void **state)
 	assert_int_equal(world->sent_count, 2);
 	assert_mac(sent_arp(world, 0)->ethernet.destination, SERVER_MAC);
 	assert_mac(sent_plain(world, 1)->ethernet.destination, SERVER_MAC);
+	assert_int_equal(receive_plain(world, EXT, SERVER, 0), VERDICT_FORWARDED);
+	assert_int_equal(world->sent_count, 3);
 	world_free(world);
 }
 
@@ -337,8 +349,9 @@ static void nothing_leaves_by_an_interface_that_is_down(void **state)
 	world_publish(world);
 	assert_int_equal(neighbor_transmit(world->path, &frame, NONE, INT, SERVER),
 			 DROP_interface_down);
-	assert_int_equal(neighbor_transmit(world->path, &frame, NONE, 63, SERVER),
-			 DROP_interface_down);
+	for (uint32_t i = world->path->snapshot->interfaces; i < INTERFACES_MAX; i++)
+		assert_int_equal(neighbor_transmit(world->path, &frame, NONE, i, SERVER),
+				 DROP_interface_down);
 	assert_int_equal(world->sent_count, 0);
 	world_free(world);
 }
@@ -421,6 +434,18 @@ static void an_interface_that_goes_takes_its_neighbors_and_their_frames(void **s
 	assert_string_equal(neighbor_state(world, INT, SERVER), "none");
 	assert_int_equal(held_from(world, EXT), 0);
 	assert_int_equal(counted(world, EXT, DROP_interface_down), 1);
+	world_free(world);
+}
+
+static void a_table_of_fewer_interfaces_takes_the_neighbors_of_the_missing(void **state)
+{
+	struct world *world = world_up();
+
+	(void)state;
+	resolve_server(world);
+	world_next(world)->snapshot.interfaces = 1;
+	world_publish(world);
+	assert_string_equal(neighbor_state(world, INT, SERVER), "none");
 	world_free(world);
 }
 
@@ -512,6 +537,27 @@ static void a_full_table_gives_up_what_is_unused_the_longest_and_nothing_in_use(
 	world_free(world);
 }
 
+static void a_new_neighbor_does_not_take_over_that_another_failed(void **state)
+{
+	struct world *world = wide_world();
+
+	(void)state;
+	for (uint32_t i = 0; i < NEIGHBORS_MAX; i++) {
+		if (i == NEIGHBORS_INCOMPLETE_MAX)
+			world_run_until(world, world->now + 3 * SECOND);
+		assert_int_equal(receive_plain(world, EXT, nth(i), 0), i % 2048 < 1024 ?
+				 VERDICT_HELD : DROP_neighbor_overflow);
+	}
+	world_run_until(world, world->now + 3 * SECOND);
+	world_forget_sent(world);
+	assert_int_equal(receive_plain(world, EXT, SERVER, 0), VERDICT_HELD);
+	assert_string_equal(neighbor_state(world, INT, nth(0)), "none");
+	world_run_until(world, world->now + 3 * SECOND);
+	assert_int_equal(world->events, 1);
+	assert_address(world->event[0].address, SERVER);
+	world_free(world);
+}
+
 static void a_tick_does_a_bounded_amount_of_work(void **state)
 {
 	struct world *world = wide_world();
@@ -533,26 +579,61 @@ static void a_tick_does_a_bounded_amount_of_work(void **state)
 
 static void every_neighbor_is_shown_once(void **state)
 {
+	const be32 absent = address(10, 0, 0, 9), fixed = address(10, 0, 0, 42);
 	struct world *world = world_up();
 	struct neighbor_view view;
 	uint32_t cursor = 0;
 
 	(void)state;
-	resolve_server(world);
-	receive_plain(world, EXT, address(10, 0, 0, 9), 0);
+	receive_plain(world, EXT, SERVER, 0);
+	world->now += 5;
+	receive_reply(world, INT, SERVER_MAC, SERVER);
+	receive_plain(world, EXT, absent, 0);
+	put_static(world, fixed, mac(0x42));
+
 	assert_true(neighbor_next(world->path, &cursor, &view));
 	assert_address(view.address, SERVER);
 	assert_int_equal(view.interface, INT);
 	assert_mac(view.mac, SERVER_MAC);
 	assert_string_equal(view.state, "reachable");
+	assert_false(view.is_static);
 	assert_int_equal(view.updated_ns, world->now);
 	assert_int_equal(view.held, 0);
+
 	assert_true(neighbor_next(world->path, &cursor, &view));
-	assert_address(view.address, address(10, 0, 0, 9));
+	assert_address(view.address, absent);
 	assert_mac(view.mac, (struct mac_address){{0}});
 	assert_string_equal(view.state, "incomplete");
+	assert_int_equal(view.updated_ns, world->now);
 	assert_int_equal(view.held, 1);
+
+	assert_true(neighbor_next(world->path, &cursor, &view));
+	assert_address(view.address, fixed);
+	assert_mac(view.mac, mac(0x42));
+	assert_true(view.is_static);
 	assert_false(neighbor_next(world->path, &cursor, &view));
+	world_free(world);
+}
+
+static void a_peek_tells_whether_a_mac_is_known(void **state)
+{
+	struct world *world = world_up();
+	struct mac_address found = {{0}};
+	const char *name;
+
+	(void)state;
+	assert_false(neighbor_peek(world->path, INT, SERVER, &found, &name));
+	receive_plain(world, EXT, SERVER, 0);
+	assert_false(neighbor_peek(world->path, INT, SERVER, &found, &name));
+	world_run_until(world, world->now + 3 * SECOND);
+	assert_string_equal(neighbor_state(world, INT, SERVER), "failed");
+	assert_false(neighbor_peek(world->path, INT, SERVER, &found, &name));
+	assert_mac(found, (struct mac_address){{0}});
+
+	receive_request(world, INT, SERVER_MAC, SERVER, address(10, 0, 0, 1));
+	assert_true(neighbor_peek(world->path, INT, SERVER, &found, &name));
+	assert_string_equal(name, "stale");
+	assert_mac(found, SERVER_MAC);
 	world_free(world);
 }
 
@@ -619,12 +700,15 @@ int main(void)
 		cmocka_unit_test(a_static_neighbor_takes_the_place_of_a_learnt_one),
 		cmocka_unit_test(a_swap_keeps_what_is_known),
 		cmocka_unit_test(an_interface_that_goes_takes_its_neighbors_and_their_frames),
+		cmocka_unit_test(a_table_of_fewer_interfaces_takes_the_neighbors_of_the_missing),
 		cmocka_unit_test(a_network_that_goes_takes_its_neighbors_and_their_frames),
 		cmocka_unit_test(another_interface_under_the_same_index_knows_nobody),
 		cmocka_unit_test(a_scan_leaves_room_for_those_that_are_there),
 		cmocka_unit_test(a_full_table_gives_up_what_is_unused_the_longest_and_nothing_in_use),
+		cmocka_unit_test(a_new_neighbor_does_not_take_over_that_another_failed),
 		cmocka_unit_test(a_tick_does_a_bounded_amount_of_work),
 		cmocka_unit_test(every_neighbor_is_shown_once),
+		cmocka_unit_test(a_peek_tells_whether_a_mac_is_known),
 		cmocka_unit_test(the_table_finds_what_is_in_it_and_nothing_else),
 	};
 
