@@ -191,7 +191,7 @@ void fragment_remember(struct path *path, const struct packet *packet,
 		return;
 	datagram->fate = *fate;
 	while ((held = hold_pop(path, &datagram->held))) {
-		path_count(path, held->in_interface, path_route_ipv4(path, &held->frame, NULL));
+		path_count(path, held->in_interface, path_route_ipv4(path, &held->frame));
 		hold_free(path, held);
 	}
 }

@@ -62,7 +62,7 @@ void path_send(struct path *path, const struct frame *frame, bool originated);
 bool path_backend_alive(const struct path *path, uint32_t backend);
 
 /* What an IPv4 frame gets, from its IP header on; used again for a fragment that has waited for its
- * first one. Does not count. `outcome` may be NULL. */
-enum verdict path_route_ipv4(struct path *path, struct frame *frame, struct outcome *outcome);
+ * first one. Does not count. */
+enum verdict path_route_ipv4(struct path *path, struct frame *frame);
 
 #endif

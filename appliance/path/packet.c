@@ -140,3 +140,18 @@ bool packet_parse_ipv4(struct packet *packet, struct frame *frame, enum verdict 
 		return true;
 	}
 }
+
+void packet_identify(struct packet *packet, uint64_t seed)
+{
+	if (packet->fragment == FRAGMENT_LATER || (packet->protocol != PROTOCOL_NUMBER_TCP &&
+						   packet->protocol != PROTOCOL_NUMBER_UDP))
+		return;
+	packet->tuple = (struct flow_tuple){
+		.source = packet->source,
+		.destination = packet->destination,
+		.source_port = packet->source_port,
+		.destination_port = packet->destination_port,
+		.protocol = packet->protocol,
+	};
+	packet->hash = flow_hash(&packet->tuple, seed);
+}

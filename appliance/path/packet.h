@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "appliance/path/flow.h"
 #include "appliance/path/frame.h"
 #include "appliance/path/snapshot.h"
 #include "appliance/path/verdict.h"
@@ -28,6 +29,10 @@ struct packet {
 	uint8_t tcp_flags;
 	uint8_t fragment;      /* enum fragment_place */
 
+	/* Of a TCP or UDP packet with its ports; zero otherwise. */
+	struct flow_tuple tuple;
+	uint64_t hash;         /* flow_hash() of the tuple */
+
 	/* What has been decided about it; NONE and zero until then. */
 	uint32_t backend;      /* stable id */
 	uint32_t out_interface;
@@ -43,5 +48,8 @@ static inline struct icmp *packet_icmp(const struct packet *packet) { return pac
  * False: malformed, *ret_drop says how; the frame is unchanged.
  * Source: RFC 791, RFC 1122 section 3.2.1.3, RFC 1858, RFC 9293, RFC 768. */
 bool packet_parse_ipv4(struct packet *packet, struct frame *frame, enum verdict *ret_drop);
+
+/* Fills in tuple and hash. */
+void packet_identify(struct packet *packet, uint64_t seed);
 
 #endif

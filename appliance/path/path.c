@@ -18,6 +18,7 @@
 #include "appliance/path/serve.h"
 
 enum {
+	BATCH_MAX = 64,            /* frames that are gone over together */
 	VLAN_ID_MASK = 0xfff,      /* a tag with VLAN 0 says a priority only (IEEE 802.1Q) */
 };
 
@@ -164,44 +165,114 @@ static enum verdict follow_fragment(struct path *path, struct packet *packet)
 	return egress_send(path, packet);
 }
 
-enum verdict path_route_ipv4(struct path *path, struct frame *frame, struct outcome *outcome)
+static enum verdict route_packet(struct path *path, struct packet *packet)
 {
-	struct packet packet;
 	enum verdict verdict;
 
-	if (!packet_parse_ipv4(&packet, frame, &verdict))
-		return verdict;
-	if (packet.fragment == FRAGMENT_LATER)
-		verdict = follow_fragment(path, &packet);
-	else
-		verdict = receive_packet(path, &packet);
-	if (packet.fragment == FRAGMENT_FIRST)
-		remember_fragment(path, &packet, verdict);
-	if (outcome) {
-		outcome->backend = packet.backend;
-		outcome->interface = packet.out_interface;
-	}
+	if (packet->fragment == FRAGMENT_LATER)
+		return follow_fragment(path, packet);
+	verdict = receive_packet(path, packet);
+	if (packet->fragment == FRAGMENT_FIRST)
+		remember_fragment(path, packet, verdict);
 	return verdict;
 }
 
-static enum verdict receive_frame(struct path *path, struct frame *frame, struct outcome *outcome)
+enum verdict path_route_ipv4(struct path *path, struct frame *frame)
+{
+	struct packet packet;
+	enum verdict drop;
+
+	if (!packet_parse_ipv4(&packet, frame, &drop))
+		return drop;
+	packet_identify(&packet, path->flows.seed);
+	return route_packet(path, &packet);
+}
+
+/* A batch is gone over three times, so that what a packet needs from memory is on its way while
+ * others are looked at: its bytes, the bucket of its flow, the flow itself. Only the last time
+ * changes anything, in the order of arrival. */
+struct arrival {
+	enum { ARRIVED_DROPPED, ARRIVED_ARP, ARRIVED_PACKET } as;
+	enum verdict drop;
+	struct packet packet;
+};
+
+static bool look_at_ethernet(const struct path *path, const struct frame *frame,
+			     enum verdict *ret_drop)
 {
 	const struct ethernet *ethernet = (const struct ethernet *)frame->data;
 	const struct snapshot_interface *in = &path->snapshot->interface[frame->interface];
 
+	*ret_drop = DROP_frame_truncated;
 	if (frame->length < ETHERNET_SIZE || frame->length < frame->wire_length)
-		return DROP_frame_truncated;
+		return false;
+	*ret_drop = DROP_not_for_us;
 	if (!(ethernet->destination.byte[0] & 1) && !mac_equal(&ethernet->destination, &in->mac))
-		return DROP_not_for_us;
-	if (frame->vlan_tpid && frame->vlan_tci & VLAN_ID_MASK)
-		return DROP_vlan_tagged;
-	switch (from_be16(ethernet->type)) {
-	case ETHERTYPE_IPV4: return path_route_ipv4(path, frame, outcome);
-	case ETHERTYPE_ARP: return arp_receive(path, frame);
-	case ETHERTYPE_IPV6: return DROP_ipv6;
+		return false;
+	*ret_drop = DROP_vlan_tagged;
+	return !frame->vlan_tpid || !(frame->vlan_tci & VLAN_ID_MASK);
+}
+
+static void look_at(const struct path *path, struct frame *frame, struct arrival *arrival)
+{
+	arrival->as = ARRIVED_DROPPED;
+	if (!look_at_ethernet(path, frame, &arrival->drop))
+		return;
+	switch (from_be16(((const struct ethernet *)frame->data)->type)) {
+	case ETHERTYPE_IPV4:
+		if (!packet_parse_ipv4(&arrival->packet, frame, &arrival->drop))
+			return;
+		packet_identify(&arrival->packet, path->flows.seed);
+		flow_prefetch_bucket(&path->flows, arrival->packet.hash);
+		arrival->as = ARRIVED_PACKET;
+		return;
+	case ETHERTYPE_ARP: arrival->as = ARRIVED_ARP; return;
+	case ETHERTYPE_IPV6: arrival->drop = DROP_ipv6; return;
 	case ETHERTYPE_VLAN:
-	case ETHERTYPE_QINQ: return DROP_vlan_tagged;
-	default: return DROP_unknown_ethertype;
+	case ETHERTYPE_QINQ: arrival->drop = DROP_vlan_tagged; return;
+	default: arrival->drop = DROP_unknown_ethertype; return;
+	}
+}
+
+static struct outcome handle(struct path *path, struct frame *frame, struct arrival *arrival)
+{
+	struct packet *packet = &arrival->packet;
+
+	switch (arrival->as) {
+	case ARRIVED_ARP:
+		return (struct outcome){arp_receive(path, frame), NONE, NONE};
+	case ARRIVED_PACKET: {
+		enum verdict verdict = route_packet(path, packet);
+
+		return (struct outcome){verdict, packet->backend, packet->out_interface};
+	}
+	default:
+		return (struct outcome){arrival->drop, NONE, NONE};
+	}
+}
+
+static void receive_batch(struct path *path, struct frame *frames, struct outcome *outcomes,
+			  unsigned count)
+{
+	struct arrival arrivals[BATCH_MAX];
+
+	for (unsigned i = 0; i < count; i++)
+		__builtin_prefetch(frames[i].data);
+	for (unsigned i = 0; i < count; i++)
+		look_at(path, &frames[i], &arrivals[i]);
+	for (unsigned i = 0; i < count; i++)
+		if (arrivals[i].as == ARRIVED_PACKET)
+			flow_prefetch_record(&path->flows, arrivals[i].packet.hash);
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t interface = frames[i].interface;
+		struct interface_counters *counters = &path->counters.interface[interface];
+
+		counters->received++;
+		counters->received_bytes += frames[i].length;
+		struct outcome outcome = handle(path, &frames[i], &arrivals[i]);
+		path_count(path, interface, outcome.verdict);
+		if (outcomes)
+			outcomes[i] = outcome;
 	}
 }
 
@@ -209,18 +280,9 @@ void path_receive(struct path *path, struct frame *frames, struct outcome *outco
 		  uint64_t now_ns)
 {
 	path->now_ns = now_ns;
-	for (unsigned i = 0; i < count; i++) {
-		uint32_t interface = frames[i].interface;
-		struct interface_counters *counters = &path->counters.interface[interface];
-		struct outcome outcome = {.backend = NONE, .interface = NONE};
-
-		counters->received++;
-		counters->received_bytes += frames[i].length;
-		outcome.verdict = receive_frame(path, &frames[i], &outcome);
-		path_count(path, interface, outcome.verdict);
-		if (outcomes)
-			outcomes[i] = outcome;
-	}
+	for (unsigned done = 0; done < count; done += BATCH_MAX)
+		receive_batch(path, frames + done, outcomes ? outcomes + done : NULL,
+			      count - done < BATCH_MAX ? count - done : BATCH_MAX);
 }
 
 void path_tick(struct path *path, uint64_t now_ns)

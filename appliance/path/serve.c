@@ -4,17 +4,6 @@
 #include "appliance/path/rewrite.h"
 #include "appliance/path/select.h"
 
-static struct flow_tuple tuple_of(const struct packet *packet)
-{
-	return (struct flow_tuple){
-		.source = packet->source,
-		.destination = packet->destination,
-		.source_port = packet->source_port,
-		.destination_port = packet->destination_port,
-		.protocol = packet->protocol,
-	};
-}
-
 static void count_forward(struct path *path, uint32_t backend, uint32_t service, uint32_t bytes)
 {
 	struct backend_counters *b = &path->backend[backend & SLOT_MASK].counters;
@@ -110,17 +99,16 @@ static bool reply_is_unambiguous(const struct path *path, uint32_t service,
 }
 
 static struct flow_birth birth_of(const struct path *path, const struct packet *packet,
-				  const struct flow_tuple *tuple,
 				  const struct snapshot_service *service, uint32_t backend)
 {
 	const struct snapshot_backend *b = &path->snapshot->backend[backend];
 
 	return (struct flow_birth){
-		.forward = *tuple,
+		.forward = packet->tuple,
 		.backend_address = b->address,
-		.backend_port = b->port.raw ? b->port : tuple->destination_port,
-		.source_address = tuple->source,
-		.source_port = tuple->source_port,
+		.backend_port = b->port.raw ? b->port : packet->destination_port,
+		.source_address = packet->source,
+		.source_port = packet->source_port,
 		.backend = b->id,
 		.service = service->id,
 		.idle_timeout_ns = service->idle_timeout_ns,
@@ -142,8 +130,7 @@ static void count_birth(struct path *path, const struct flow *flow)
 }
 
 /* Binds the tuple to the first backend of its row that takes it. */
-static enum verdict serve_new(struct path *path, struct packet *packet,
-			      const struct flow_tuple *tuple, uint64_t hash, uint32_t index)
+static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t index)
 {
 	const struct snapshot_service *service = &path->snapshot->service[index];
 	const struct snapshot_pool *pool = &path->snapshot->pool[service->pool];
@@ -151,14 +138,14 @@ static enum verdict serve_new(struct path *path, struct packet *packet,
 	struct flow *flow;
 	enum verdict drop;
 
-	if (!select_backend(path, pool, hash, tuple->source, &choice))
+	if (!select_backend(path, pool, packet->hash, packet->source, &choice))
 		return DROP_no_backend;
 	do {
-		struct flow_birth birth = birth_of(path, packet, tuple, service, choice.backend);
+		struct flow_birth birth = birth_of(path, packet, service, choice.backend);
 
 		if (!egress_find(path, packet, birth.backend_address, NONE, &drop))
 			return drop;
-		switch (flow_insert(&path->flows, &birth, hash, path->now_ns, &flow)) {
+		switch (flow_insert(&path->flows, &birth, packet->hash, path->now_ns, &flow)) {
 		case FLOW_INSERTED:
 			count_birth(path, flow);
 			break;
@@ -193,10 +180,9 @@ static enum verdict reply_by_flow(struct path *path, struct packet *packet, stru
 enum verdict serve_client(struct path *path, struct packet *packet)
 {
 	const struct snapshot *snapshot = path->snapshot;
-	struct flow_tuple tuple = tuple_of(packet);
-	uint64_t hash = flow_hash(&tuple, path->flows.seed);
 	enum flow_direction direction;
-	struct flow *flow = flow_find(&path->flows, &tuple, hash, path->now_ns, &direction);
+	struct flow *flow = flow_find(&path->flows, &packet->tuple, packet->hash, path->now_ns,
+				      &direction);
 
 	if (flow && direction == FLOW_REPLY)
 		return reply_by_flow(path, packet, flow);
@@ -215,7 +201,7 @@ enum verdict serve_client(struct path *path, struct packet *packet)
 		return DROP_service_disabled;
 	if (service->max_flows && counters->active_flows >= service->max_flows)
 		return DROP_service_flows_full;
-	enum verdict verdict = serve_new(path, packet, &tuple, hash, index);
+	enum verdict verdict = serve_new(path, packet, index);
 	if (verdict == DROP_no_backend)
 		counters->no_backend++;
 	return verdict;
@@ -242,10 +228,8 @@ static enum verdict reply_without_flow(struct path *path, struct packet *packet)
 
 enum verdict serve_reply(struct path *path, struct packet *packet)
 {
-	struct flow_tuple tuple = tuple_of(packet);
 	enum flow_direction direction;
-	struct flow *flow = flow_find(&path->flows, &tuple,
-				      flow_hash(&tuple, path->flows.seed), path->now_ns,
+	struct flow *flow = flow_find(&path->flows, &packet->tuple, packet->hash, path->now_ns,
 				      &direction);
 
 	if (!flow || direction != FLOW_REPLY)
