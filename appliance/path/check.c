@@ -223,8 +223,8 @@ uint64_t checks_deadline(const struct path *path)
 	return wheel_deadline(&path->checks->wheel);
 }
 
-/* One check that waits for this probe, or NULL. Two checks of one address may be at the same port of
- * the same attempt: an answer is for both. */
+/* One check that waits for this probe, or NULL. Two checks of one address may be at the same port
+ * of the same attempt: an answer is for both. */
 static struct check *find_waiting(const struct path *path, uint64_t hash)
 {
 	struct checks *checks = path->checks;
@@ -297,7 +297,7 @@ bool checks_received(struct path *path, const struct packet *packet, enum verdic
 	if (!probe_read(path, packet, &answer) ||
 	    (!deliver(path, &answer, NULL) && !answer.is_proven))
 		return false;
-	/* A late or a repeated one as well: the backend goes on sending them until it is answered. */
+	/* A late or repeated one as well: the backend repeats it until it is answered. */
 	if (answer.result == CHECK_SYN_ACK)
 		probe_reset(path, packet);
 	return true;

@@ -1,5 +1,5 @@
-/* Liveness of check targets (SEMANTICS 6): active probes, sent by the packet path itself so that they
- * take the backend's real path, and heartbeats.
+/* Liveness of check targets (SEMANTICS 6): active probes, sent by the packet path itself so that
+ * they take the backend's real path, and heartbeats.
  *
  * A target starts down and is up with its first success. From then on `fall` failures in a row take
  * it down and `rise` successes in a row bring it up; a heartbeat target is up while it is heard. A
@@ -11,13 +11,14 @@
  *
  *    icmp       an echo reply with the request's id, sequence and cookie
  *    tcp        a SYN-ACK to the very SYN; it is answered by a RST, so that nothing is left behind
- *    udp        a datagram from the target's address and port, beginning with `expect`; without one,
- *               any. Silence is a failure: what never answers cannot be told from what is gone
+ *    udp        a datagram from the target's address and port, that begins with `expect`; any
+ *               where there is none. Silence fails: what never answers cannot be told from what
+ *               is gone
  *    arp        an ARP reply of the address: asked directly while it answers, else by broadcast
  *    heartbeat  any TCP or UDP packet of the target, or a datagram to the heartbeat port
  *
- * State belongs to a target's id and outlives every snapshot that has the id; control gives a target
- * whose type, address or port changed a new one.
+ * State belongs to a target's id and outlives every snapshot that has the id; control gives a
+ * target whose type, address or port changed a new one.
  */
 #ifndef PATH_CHECK_H
 #define PATH_CHECK_H
@@ -41,7 +42,7 @@ enum {
 	CHECK_ADOPT_MAX = 1024, /* targets of a new snapshot that one tick looks at */
 };
 
-#define CHECK_FIRST_NS UINT64_C(1000000000) /* a new target's first probe goes out within that time */
+#define CHECK_FIRST_NS UINT64_C(1000000000) /* within it a new target is asked first */
 
 /* name, text: what the last probe came to; successes first */
 #define CHECK_RESULTS(X) \
@@ -76,25 +77,26 @@ const char *check_result_text(enum check_result result);
 size_t checks_size(void);
 struct checks *checks_new(void *memory);
 
-/* Follows a swap of path->snapshot: new targets begin, those that are gone are forgotten. The work is
- * left to the ticks. */
+/* Follows a swap of path->snapshot: new targets begin, those that are gone are forgotten. The work
+ * is left to the ticks. */
 void checks_published(struct path *path);
 
 /* Probes and timeouts that are due, a bounded number of them. */
 void checks_tick(struct path *path);
 uint64_t checks_deadline(const struct path *path); /* UINT64_MAX: never; 0: at once */
 
-/* Asked about every packet to an interface address. True where it is done with, and *ret_verdict says
- * how: VERDICT_CONSUMED for an answer to a probe or a refusal of one, an ICMP error about one, or a
- * heartbeat to a port; malformed where its L4 checksum, which only an end point looks at, is wrong. */
+/* Asked about every packet to an interface address. True where it is done with, and *ret_verdict
+ * says how: VERDICT_CONSUMED for an answer to a probe or a refusal of one, an ICMP error about one,
+ * or a heartbeat to a port; malformed where its L4 checksum, which only an end point looks at, is
+ * wrong. */
 bool checks_received(struct path *path, const struct packet *packet, enum verdict *ret_verdict);
 
-/* Asked about every valid ARP reply to an interface: true where an arp check takes it as its answer. */
+/* Asked about every valid ARP reply to the appliance: true where an arp check waits for it. */
 bool checks_arp_reply(struct path *path, be32 address, const struct mac_address *mac);
 
-/* Told of every valid packet, later fragments excepted, from an interface with a backend side, whoever
- * it is for: it counts as a heartbeat of targets that take any TCP or UDP packet of their address for
- * one: true where it did. Consumes nothing. */
+/* Told of every valid packet, later fragments excepted, from an interface with a backend side,
+ * whoever it is for: it counts as a heartbeat of targets that take any TCP or UDP packet of their
+ * address for one: true where it did. Consumes nothing. */
 bool heartbeat_heard(struct path *path, const struct packet *packet);
 
 /* Health of the target at this index of the present snapshot: HEALTH_UP or HEALTH_DOWN. */

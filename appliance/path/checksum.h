@@ -1,5 +1,5 @@
-/* The Internet checksum (RFC 1071): whole sums for what the appliance makes or verifies, differences
- * for what it rewrites.
+/* The Internet checksum (RFC 1071): whole sums for what the appliance makes or verifies,
+ * differences for what it rewrites.
  *
  * A sum is the plain addition of 16-bit words as they lie in memory. Its carries are folded back at
  * the end, and byte order never matters (RFC 1071 section 2), so nothing here is swapped. The field
@@ -21,8 +21,8 @@
 #include "appliance/path/frame.h"
 #include "appliance/path/packet.h"
 
-/* `sum` and the words of `length` bytes. An odd last byte is the first half of a word, so every piece
- * of a sum but the last has an even length. */
+/* `sum` and the words of `length` bytes. An odd last byte is the first half of a word, so every
+ * piece of a sum but the last has an even length. */
 uint64_t checksum_add(uint64_t sum, const void *bytes, size_t length);
 
 /* The sum of what TCP and UDP cover beyond their own bytes; `length` is that of header and payload
@@ -50,8 +50,8 @@ static inline be16 checksum_of(const void *bytes, size_t length)
 	return checksum_field(checksum_add(0, bytes, length));
 }
 
-/* The field in UDP, where zero says that there is no checksum: a computed zero is sent as 0xffff, its
- * equal (RFC 768). */
+/* The field in UDP, where zero says that there is no checksum: a computed zero is sent as 0xffff,
+ * its equal (RFC 768). */
 static inline be16 checksum_field_udp(uint64_t sum)
 {
 	be16 field = checksum_field(sum);
@@ -95,12 +95,13 @@ static inline be16 checksum_update_partial(be16 sum, uint64_t change)
 }
 
 /* Completes the checksum that the sender left to its hardware, where the frame is marked so
- * (OFFLOAD_CHECKSUM_PARTIAL), and takes the mark away. False, and nothing changed, for a super-frame,
- * whose segments have checksums of their own, and where the mark points outside of the packet. */
+ * (OFFLOAD_CHECKSUM_PARTIAL), and takes the mark away. False, and nothing changed, for a
+ * super-frame, whose segments have checksums of their own, and where the mark points outside of the
+ * packet. */
 bool checksum_finish(struct packet *packet);
 
-/* True where the L4 checksum of a whole packet (no fragment) is right, or need not be looked at: the
- * hardware has done so, the sender left it to do, or UDP has none. */
+/* True where the L4 checksum of a whole packet (no fragment) is right, or need not be looked at:
+ * the hardware has done so, the sender left it to do, or UDP has none. */
 bool checksum_verify(const struct packet *packet);
 
 #endif

@@ -1,5 +1,5 @@
-/* Heartbeats: a target is up while it is heard. What was heard is only noted here, once a packet; the
- * timer looks when it comes up, and goes on from there. */
+/* Heartbeats: a target is up while it is heard. What was heard is only noted here, once a packet;
+ * the timer looks when it comes up, and goes on from there. */
 #include "appliance/path/check.h"
 #include "appliance/path/check_state.h"
 #include "appliance/path/internal.h"

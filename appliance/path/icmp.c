@@ -54,8 +54,8 @@ static void turn_around(struct packet *packet)
 					 checksum_change16(to_be16(ICMP_ECHO_REQUEST << 8),
 							   to_be16(ICMP_ECHO_REPLY << 8)));
 	icmp->type = ICMP_ECHO_REPLY;
-	/* A reply of zeros alone is the one case that a difference cannot tell from a sum of 0xffff:
-	 * its checksum is 0xffff, not 0 (RFC 1624 section 3). */
+	/* A reply of zeros alone is the one case that a difference cannot tell from a sum of
+	 * 0xffff: its checksum is 0xffff, not 0 (RFC 1624 section 3). */
 	if (!icmp->checksum.raw)
 		icmp->checksum = checksum_of(icmp, packet->l4_length);
 }

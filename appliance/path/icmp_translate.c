@@ -15,7 +15,7 @@ struct translation {
 	uint32_t backend;   /* id */
 };
 
-/* About a reply, to the backend that sent it. Its client, or the router that says so, stays itself. */
+/* About a reply, to the backend that sent it. Client or router, whoever says so, stays itself. */
 static struct translation to_backend(const struct packet *packet, be32 address, be16 port,
 				     const struct flow_tuple *answer, uint32_t backend)
 {

@@ -13,7 +13,7 @@ struct path;
 enum {
 	ORIGINATE_HEADERS = ETHERNET_SIZE + IPV4_SIZE_MIN, /* room before the L4 header */
 	ORIGINATE_TTL = 64,
-	ORIGINATE_TOS_CONTROL = 0xc0, /* precedence "internetwork control": RFC 1812 section 4.3.2.5 */
+	ORIGINATE_TOS_CONTROL = 0xc0, /* internetwork control: RFC 1812 section 4.3.2.5 */
 };
 
 /* What stands in the IP header. */
@@ -24,8 +24,8 @@ struct originate {
 	bool dont_fragment;
 };
 
-/* Sends `bytes`: ORIGINATE_HEADERS bytes, which are filled in here, then `l4_length` bytes complete with
- * their checksum. VERDICT_FORWARDED, VERDICT_HELD, or why it does not leave. */
+/* Sends `bytes`: ORIGINATE_HEADERS bytes, which are filled in here, then `l4_length` bytes complete
+ * with their checksum. VERDICT_FORWARDED, VERDICT_HELD, or why it does not leave. */
 enum verdict originate_send(struct path *path, const struct originate *what, uint8_t *bytes,
 			    size_t l4_length, const struct snapshot_route *route);
 

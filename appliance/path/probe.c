@@ -74,7 +74,9 @@ static size_t write_echo(const struct path *path, const struct probe *probe, voi
 	struct echo *echo = l4;
 
 	*echo = (struct echo){
-		.icmp = {.type = ICMP_ECHO_REQUEST, .id = probe->local, .sequence = probe->sequence},
+		.icmp = {.type = ICMP_ECHO_REQUEST,
+			 .id = probe->local,
+			 .sequence = probe->sequence},
 		.cookie = to_be32(cookie_of(path, probe)),
 	};
 	echo->icmp.checksum = checksum_of(echo, sizeof(*echo));

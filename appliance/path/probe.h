@@ -1,10 +1,11 @@
 /* Probes on the wire: what they look like, and what tells an answer to one from anything else.
  *
- * A probe is named by what stands in its headers. The keyed hash of the name finds it when an answer
- * names it, and half of it goes along as a cookie (TCP sequence number, ICMP payload) that comes back
- * in the answer: whoever cannot see the probe cannot answer it, and a late answer is known for what
- * it is without being remembered. Nothing is random: ports and sequence numbers follow from the
- * target's id and the number of the attempt, and return after 4096 attempts or more.
+ * A probe is named by what stands in its headers. The keyed hash of the name finds it when an
+ * answer names it, and half of it goes along as a cookie (TCP sequence number, ICMP payload) that
+ * comes back in the answer: whoever cannot see the probe cannot answer it, and a late answer is
+ * known for what it is without being remembered. Nothing is random: ports and sequence numbers
+ * follow from the target's id and the number of the attempt, and return after 4096 attempts or
+ * more.
  */
 #ifndef PATH_PROBE_H
 #define PATH_PROBE_H
@@ -34,8 +35,8 @@ struct probe probe_of(const struct snapshot_target *target, uint32_t attempt);
 
 uint64_t probe_hash(const struct probe *probe, uint64_t seed);
 
-/* Sends a probe on the target's real path. `mac`: for PROBE_ARP, whom to ask; NULL: everybody. False:
- * it did not leave. */
+/* Sends a probe on the target's real path. `mac`: for PROBE_ARP, whom to ask; NULL: everybody.
+ * False: it did not leave. */
 bool probe_send(struct path *path, const struct snapshot_target *target, const struct probe *probe,
 		const struct mac_address *mac);
 
@@ -46,12 +47,12 @@ enum check_result probe_silence(const struct path *path, const struct snapshot_t
 struct probe_answer {
 	struct probe probe;       /* whom it is about */
 	enum check_result result;
-	bool is_proven;           /* it carries the cookie of a probe that was sent, however long ago */
+	bool is_proven;           /* it carries the cookie of a probe, however old */
 	const uint8_t *payload;   /* of a datagram */
 	uint32_t payload_length;
 };
 
-/* Reads a packet, its L4 checksum verified, that answers or refuses a probe. False: it does neither. */
+/* Reads a packet with a right checksum that answers or refuses a probe. False: it does neither. */
 bool probe_read(const struct path *path, const struct packet *packet,
 		struct probe_answer *ret_answer);
 

@@ -65,7 +65,7 @@ void quote_rewrite(const struct packet *error, const struct quote *quote, be32 s
 	ports->destination = destination_port;
 	update_l4(quote, addresses + changed_ports);
 
-	icmp->checksum = checksum_update(icmp->checksum,
-					 checksum_change16(checksum_fold(before),
-							   checksum_fold(checksum_add(0, ip, touched))));
+	icmp->checksum = checksum_update(
+		icmp->checksum, checksum_change16(checksum_fold(before),
+						  checksum_fold(checksum_add(0, ip, touched))));
 }

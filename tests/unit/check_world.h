@@ -157,8 +157,8 @@ static inline struct made answer_to(const uint8_t *frame)
 /* "Destination unreachable" of the host about what it was sent. */
 static inline struct made refusal_of(const uint8_t *frame, uint8_t code)
 {
-	return make_error(INT, ip_of(frame)->destination, ip_of(frame)->source, ICMP_UNREACHABLE, code,
-			  0, frame, IPV4_SIZE_MIN + 8);
+	return make_error(INT, ip_of(frame)->destination, ip_of(frame)->source, ICMP_UNREACHABLE,
+			  code, 0, frame, IPV4_SIZE_MIN + 8);
 }
 
 static inline enum verdict answer(struct world *world, const uint8_t *frame)

@@ -1,5 +1,5 @@
-/* Packets for tests of the path: complete, with right checksums, as a host sends them; and a judge of
- * what the path has sent, which trusts no flag and no difference. */
+/* Packets for tests of the path: complete, with right checksums, as a host sends them; and a judge
+ * of what the path has sent, which trusts no flag and no difference. */
 #ifndef TESTS_UNIT_PATH_PACKETS_H
 #define TESTS_UNIT_PATH_PACKETS_H
 
@@ -125,8 +125,8 @@ static inline struct made make_udp(uint32_t in, be32 source, uint16_t source_por
 }
 
 static inline struct made make_icmp(uint32_t in, be32 source, be32 destination, uint8_t type,
-				    uint8_t code, uint16_t id, uint16_t sequence, const void *payload,
-				    uint32_t length)
+				    uint8_t code, uint16_t id, uint16_t sequence,
+				    const void *payload, uint32_t length)
 {
 	uint8_t l4[PACKET_SIZE_MAX - L4_AT];
 	const struct icmp icmp = {

@@ -159,7 +159,8 @@ static void a_timeout_longer_than_the_interval_leaves_one_probe_at_a_time(void *
 static void a_late_answer_changes_nothing(void **state)
 {
 	static const enum probe_type types[] = {PROBE_ICMP, PROBE_TCP, PROBE_UDP};
-	static const enum verdict verdicts[] = {VERDICT_CONSUMED, VERDICT_CONSUMED, DROP_no_service};
+	static const enum verdict verdicts[] = {VERDICT_CONSUMED, VERDICT_CONSUMED,
+						DROP_no_service};
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {

@@ -68,8 +68,9 @@ static void sums_equal_the_naive_ones_at_every_length_and_alignment(void **state
 	random_fill(bytes, sizeof(bytes));
 	for (size_t length = 0; length <= 300; length++)
 		for (size_t at = 0; at < 8; at++)
-			assert_int_equal(from_be16(checksum_fold(checksum_add(0, bytes + at, length))),
-					 naive_sum(bytes + at, length));
+			assert_int_equal(
+				from_be16(checksum_fold(checksum_add(0, bytes + at, length))),
+				naive_sum(bytes + at, length));
 	for (size_t length = BYTES_MAX - 16; length <= BYTES_MAX; length++)
 		assert_int_equal(from_be16(checksum_fold(checksum_add(0, bytes + 1, length))),
 				 naive_sum(bytes + 1, length));
@@ -193,7 +194,8 @@ static void an_update_keeps_a_wrong_checksum_wrong(void **state)
 
 		random_words(&words);
 		wrong = (uint16_t)(words.word[7].raw ^ 1u << random64() % 16);
-		words.word[7] = checksum_update((be16){wrong}, checksum_change16(words.word[1], to));
+		words.word[7] =
+			checksum_update((be16){wrong}, checksum_change16(words.word[1], to));
 		words.word[1] = to;
 		assert_false(checksum_is_right(checksum_add(0, &words, sizeof(words))));
 	}
@@ -269,7 +271,7 @@ static uint16_t naive_udp_sum(const struct packet *packet)
 	return naive_sum(bytes, 12 + packet->l4_length);
 }
 
-static void a_partial_checksum_is_finished_over_the_packet_without_its_padding(void **state)
+static void a_partial_checksum_is_finished_without_the_padding(void **state)
 {
 	(void)state;
 	random_state = 7;
@@ -304,7 +306,7 @@ static void a_partial_checksum_follows_addresses(void **state)
 	}
 }
 
-static void nothing_is_finished_without_a_mark_or_with_one_that_points_outside(void **state)
+static void nothing_is_finished_without_a_mark_that_points_inside(void **state)
 {
 	struct datagram datagram = {.frame = {0}}, before;
 
@@ -354,7 +356,8 @@ static void verifying_finds_each_flipped_bit(void **state)
 	assert_true(checksum_finish(&datagram.packet));
 	l4 = datagram.packet.l4;
 	for (uint32_t bit = 0; bit < 8 * datagram.packet.l4_length; bit++) {
-		if (bit / 8 == offsetof(struct udp, length) || bit / 8 == offsetof(struct udp, length) + 1)
+		if (bit / 8 == offsetof(struct udp, length) ||
+		    bit / 8 == offsetof(struct udp, length) + 1)
 			continue; /* held by the parser */
 		l4[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		assert_false(checksum_verify(&datagram.packet));
@@ -403,9 +406,9 @@ int main(void)
 		cmocka_unit_test(the_example_of_rfc_1624),
 		cmocka_unit_test(an_update_keeps_a_wrong_checksum_wrong),
 		cmocka_unit_test(a_udp_checksum_of_zero_stays_zero_and_none_becomes_zero),
-		cmocka_unit_test(a_partial_checksum_is_finished_over_the_packet_without_its_padding),
+		cmocka_unit_test(a_partial_checksum_is_finished_without_the_padding),
 		cmocka_unit_test(a_partial_checksum_follows_addresses),
-		cmocka_unit_test(nothing_is_finished_without_a_mark_or_with_one_that_points_outside),
+		cmocka_unit_test(nothing_is_finished_without_a_mark_that_points_inside),
 		cmocka_unit_test(a_super_frame_keeps_its_mark),
 		cmocka_unit_test(verifying_finds_each_flipped_bit),
 		cmocka_unit_test(verifying_trusts_hardware_senders_and_udp_without_a_checksum),

@@ -59,8 +59,8 @@ static void other_packets_are_none(void **state)
 	struct made outside = make_udp(EXT, SERVER, 80, CLIENT, 999, "x", 1);
 	struct made malformed = make_udp(INT, SERVER, 80, INT_ADDRESS, 999, "x", 1);
 	struct made other = make_tcp(INT, SERVER, 80, INT_ADDRESS, 999, TCP_ACK, 1, 1);
-	struct made multicast = make_icmp(INT, SERVER, address(224, 0, 0, 1), ICMP_ECHO_REQUEST, 0, 1, 1,
-					  "x", 1);
+	struct made multicast =
+		make_icmp(INT, SERVER, address(224, 0, 0, 1), ICMP_ECHO_REQUEST, 0, 1, 1, "x", 1);
 
 	(void)state;
 	receive_made(world, INT, &icmp);
@@ -83,8 +83,8 @@ static void a_heartbeat_to_a_port_is_consumed_and_nothing_else_counts(void **sta
 	struct made right = beat(HEARTBEAT_PORT), wrong = beat(HEARTBEAT_PORT + 1), damaged = right;
 	struct made tcp = make_tcp(INT, SERVER, 5000, INT_ADDRESS, HEARTBEAT_PORT, TCP_ACK, 1, 1);
 	struct made past = make_udp(INT, SERVER, 5000, CLIENT, HEARTBEAT_PORT, "alive", 5);
-	struct made stranger = make_udp(INT, address(10, 0, 0, 6), 5000, INT_ADDRESS, HEARTBEAT_PORT,
-					"alive", 5);
+	struct made stranger =
+		make_udp(INT, address(10, 0, 0, 6), 5000, INT_ADDRESS, HEARTBEAT_PORT, "alive", 5);
 	struct made outside = make_udp(EXT, SERVER, 5000, address(203, 0, 113, 1), HEARTBEAT_PORT,
 				       "alive", 5);
 

@@ -1,4 +1,4 @@
-/* Echo that is answered and errors that are made. Errors that are translated: test_icmp_translate.c. */
+/* Echo that is answered and errors that are made; for translated ones: test_icmp_translate.c. */
 #include "tests/unit/path_packets.h"
 
 #define EXT_ADDRESS address(203, 0, 113, 1)
@@ -32,7 +32,7 @@ static struct made make_echo(uint32_t in, be32 source, be32 destination, uint32_
 	return make_icmp(in, source, destination, ICMP_ECHO_REQUEST, 0, 77, 5, pattern, payload);
 }
 
-static void an_echo_of_any_size_is_answered_out_of_the_port_to_the_mac_that_it_came_from(void **state)
+static void an_echo_of_any_size_goes_back_where_it_came_from(void **state)
 {
 	struct world *world = world_with_neighbors();
 
@@ -114,7 +114,8 @@ static void every_flipped_bit_of_an_echo_is_malformed_and_nothing_is_changed(voi
 	world_free(world);
 }
 
-static enum verdict receive_offloaded(struct world *world, struct made *made, struct offload offload)
+static enum verdict receive_offloaded(struct world *world, struct made *made,
+				      struct offload offload)
 {
 	struct frame frame = {
 		.data = made->bytes,
@@ -130,7 +131,7 @@ static enum verdict receive_offloaded(struct world *world, struct made *made, st
 	return outcome.verdict;
 }
 
-static void a_checksum_left_to_hardware_is_completed_and_one_that_it_verified_is_believed(void **state)
+static void a_checksum_is_completed_or_believed_as_its_frame_says(void **state)
 {
 	struct world *world = world_with_neighbors();
 	struct made echo = make_echo(EXT, CLIENT, VIP, 13);
@@ -189,7 +190,8 @@ static void other_queries_and_stray_replies_are_ignored(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(types); i++) {
 		struct made to_vip = make_icmp(EXT, CLIENT, VIP, types[i], 0, 1, 1, pattern, 12);
-		struct made to_us = make_icmp(INT, SERVER, INT_ADDRESS, types[i], 0, 1, 1, pattern, 12);
+		struct made to_us =
+			make_icmp(INT, SERVER, INT_ADDRESS, types[i], 0, 1, 1, pattern, 12);
 
 		assert_int_equal(receive_made(world, EXT, &to_vip), DROP_icmp_ignored);
 		assert_int_equal(receive_made(world, INT, &to_us), DROP_icmp_ignored);
@@ -225,9 +227,11 @@ static void vip_echo_available_asks_for_a_usable_backend(void **state)
 	struct world *world = world_with_neighbors();
 	static const uint16_t table[1];
 	struct snapshot_pool pool = {.count = 1};
-	struct snapshot_service service = {.vip = VIP, .protocol = PROTOCOL_NUMBER_TCP, .enabled = true};
+	struct snapshot_service service = {
+		.vip = VIP, .protocol = PROTOCOL_NUMBER_TCP, .enabled = true};
 	struct tables *tables = world_next(world);
-	struct made echo = make_echo(EXT, CLIENT, VIP, 1), own = make_echo(EXT, CLIENT, EXT_ADDRESS, 1);
+	struct made echo = make_echo(EXT, CLIENT, VIP, 1),
+		    own = make_echo(EXT, CLIENT, EXT_ADDRESS, 1);
 	struct made again = echo, disabled = echo;
 
 	(void)state;
@@ -257,8 +261,8 @@ static struct made make_dying(be32 source, uint16_t payload)
 	return made;
 }
 
-static void assert_error(const struct world *world, uint32_t i, uint8_t type, uint8_t code, be32 source,
-			 be32 destination, const struct made *about)
+static void assert_error(const struct world *world, uint32_t i, uint8_t type, uint8_t code,
+			 be32 source, be32 destination, const struct made *about)
 {
 	const uint8_t *frame = sent_sound(world, i);
 	const struct ipv4 *ip = ip_of(frame);
@@ -291,7 +295,8 @@ static void a_ttl_that_ends_here_is_told_with_as_much_as_fits_into_576_bytes(voi
 		assert_int_equal(world->sent_count, 1);
 		assert_int_equal(world->sent[0].interface, EXT);
 		assert_error(world, 0, ICMP_TIME_EXCEEDED, 0, EXT_ADDRESS, CLIENT, &sent);
-		assert_mac(((const struct ethernet *)world->sent[0].bytes)->destination, CLIENT_MAC);
+		assert_mac(((const struct ethernet *)world->sent[0].bytes)->destination,
+			   CLIENT_MAC);
 	}
 	assert_int_equal(path_counters(world->path)->interface[EXT].originated,
 			 path_counters(world->path)->interface[EXT].sent);
@@ -311,12 +316,14 @@ static void what_is_too_big_is_told_the_mtu(void **state)
 	seal_ip(ip_of(big.bytes));
 	sent = big;
 	assert_int_equal(receive_made(world, EXT, &big), DROP_too_big);
-	assert_error(world, 0, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, EXT_ADDRESS, CLIENT, &sent);
-	assert_int_equal(from_be16(((const struct icmp *)l4_of(world->sent[0].bytes))->sequence), 1280);
+	assert_error(world, 0, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, EXT_ADDRESS, CLIENT,
+		     &sent);
+	assert_int_equal(from_be16(((const struct icmp *)l4_of(world->sent[0].bytes))->sequence),
+			 1280);
 	world_free(world);
 }
 
-static void errors_are_sent_about_queries_but_not_about_errors_or_later_fragments(void **state)
+static void errors_are_about_queries_but_not_about_errors_or_later_pieces(void **state)
 {
 	struct world *world = world_with_neighbors();
 	static const uint8_t errors[] = {ICMP_UNREACHABLE, ICMP_SOURCE_QUENCH, ICMP_REDIRECT,
@@ -377,7 +384,8 @@ static void a_flood_of_errors_is_limited_kind_by_kind(void **state)
 static void without_a_way_back_or_an_address_nothing_is_said(void **state)
 {
 	struct world *world = world_with_neighbors();
-	struct made stranger = make_dying(address(198, 51, 100, 1), 10), dying = make_dying(CLIENT, 10);
+	struct made stranger = make_dying(address(198, 51, 100, 1), 10),
+		    dying = make_dying(CLIENT, 10);
 	struct tables *tables = world_next(world);
 
 	(void)state;
@@ -399,11 +407,11 @@ static void without_a_way_back_or_an_address_nothing_is_said(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_echo_of_any_size_is_answered_out_of_the_port_to_the_mac_that_it_came_from),
+		cmocka_unit_test(an_echo_of_any_size_goes_back_where_it_came_from),
 		cmocka_unit_test(an_interface_address_answers_too),
 		cmocka_unit_test(padding_stays_behind_and_options_come_back),
 		cmocka_unit_test(every_flipped_bit_of_an_echo_is_malformed_and_nothing_is_changed),
-		cmocka_unit_test(a_checksum_left_to_hardware_is_completed_and_one_that_it_verified_is_believed),
+		cmocka_unit_test(a_checksum_is_completed_or_believed_as_its_frame_says),
 		cmocka_unit_test(fragments_of_echo_are_ignored),
 		cmocka_unit_test(echo_by_broadcast_is_not_answered),
 		cmocka_unit_test(other_queries_and_stray_replies_are_ignored),
@@ -411,7 +419,7 @@ int main(void)
 		cmocka_unit_test(vip_echo_available_asks_for_a_usable_backend),
 		cmocka_unit_test(a_ttl_that_ends_here_is_told_with_as_much_as_fits_into_576_bytes),
 		cmocka_unit_test(what_is_too_big_is_told_the_mtu),
-		cmocka_unit_test(errors_are_sent_about_queries_but_not_about_errors_or_later_fragments),
+		cmocka_unit_test(errors_are_about_queries_but_not_about_errors_or_later_pieces),
 		cmocka_unit_test(a_flood_of_errors_is_limited_kind_by_kind),
 		cmocka_unit_test(without_a_way_back_or_an_address_nothing_is_said),
 	};

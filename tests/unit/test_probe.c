@@ -1,4 +1,4 @@
-/* Probes on the wire, type by type: what leaves, and what counts as an answer, a refusal, or nothing. */
+/* Probes on the wire, type by type: what leaves, what answers it, and what does not. */
 #include "tests/unit/check_world.h"
 
 static const uint32_t id = GENERATION;
@@ -75,17 +75,19 @@ static void an_echo_reply_with_any_bit_changed_is_none(void **state)
 		assert_int_not_equal(receive_made(world, INT, &bad), VERDICT_CONSUMED);
 		assert_waiting(world);
 	}
-	struct made wrong_source = make_icmp(INT, address(10, 0, 0, 6), INT_ADDRESS, ICMP_ECHO_REPLY, 0,
-					     from_be16(((struct icmp *)l4_of(reply.bytes))->id),
-					     from_be16(((struct icmp *)l4_of(reply.bytes))->sequence),
-					     reply.bytes + L4_AT + ICMP_SIZE, 4);
+	struct made wrong_source =
+		make_icmp(INT, address(10, 0, 0, 6), INT_ADDRESS, ICMP_ECHO_REPLY, 0,
+			  from_be16(((struct icmp *)l4_of(reply.bytes))->id),
+			  from_be16(((struct icmp *)l4_of(reply.bytes))->sequence),
+			  reply.bytes + L4_AT + ICMP_SIZE, 4);
 	assert_int_equal(receive_made(world, INT, &wrong_source), DROP_icmp_ignored);
 	assert_waiting(world);
 	for (uint32_t length = 0; length < 4; length++) {
 		struct made shorter = reply;
 
 		shorter.length = L4_AT + ICMP_SIZE + length;
-		ip_of(shorter.bytes)->total_length = to_be16((uint16_t)(shorter.length - ETHERNET_SIZE));
+		ip_of(shorter.bytes)->total_length =
+			to_be16((uint16_t)(shorter.length - ETHERNET_SIZE));
 		seal_ip(ip_of(shorter.bytes));
 		seal_l4(ip_of(shorter.bytes));
 		assert_int_equal(receive_made(world, INT, &shorter), DROP_icmp_ignored);
@@ -153,13 +155,15 @@ static void a_segment_that_does_not_acknowledge_the_syn_is_no_answer(void **stat
 	(void)state;
 	world_forget_sent(world);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		struct made made = make_tcp(INT, wrong[i].source, wrong[i].source_port, INT_ADDRESS,
-					    wrong[i].port, wrong[i].flags, 7, wrong[i].acknowledgment);
+		struct made made =
+			make_tcp(INT, wrong[i].source, wrong[i].source_port, INT_ADDRESS,
+				 wrong[i].port, wrong[i].flags, 7, wrong[i].acknowledgment);
 
 		assert_int_equal(receive_made(world, INT, &made), DROP_no_service);
 		assert_waiting(world);
 	}
-	struct made damaged = make_tcp(INT, SERVER, PORT, INT_ADDRESS, port, TCP_SYN | TCP_ACK, 7, right);
+	struct made damaged =
+		make_tcp(INT, SERVER, PORT, INT_ADDRESS, port, TCP_SYN | TCP_ACK, 7, right);
 	damaged.bytes[damaged.length - 1] ^= 1;
 	assert_int_equal(receive_made(world, INT, &damaged), DROP_tcp_malformed);
 	assert_waiting(world);
@@ -228,7 +232,8 @@ static void checks_of_one_address_are_told_apart(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		struct snapshot_target targets[2] = {some_target(types[i], 0), some_target(types[i], 1)};
+		struct snapshot_target targets[2] = {some_target(types[i], 0),
+						     some_target(types[i], 1)};
 		struct world *world = world_with_server();
 		struct made reply;
 
@@ -244,39 +249,7 @@ static void checks_of_one_address_are_told_apart(void **state)
 	}
 }
 
-/* Damaged at random, its checksums repaired: whatever comes of it, the path goes on. */
-static void random_packets_to_the_appliance_do_no_harm(void **state)
-{
-	static const enum probe_type types[] = {PROBE_ICMP, PROBE_TCP, PROBE_UDP};
-	uint64_t random = 54321;
-
-	(void)state;
-	for (size_t i = 0; i < 3; i++) {
-		struct world *world = world_of(types[i]);
-		struct made sound[2] = {answer_to(next_probe(world)),
-					refusal_of(world->sent[0].bytes, 3)};
-
-		for (int round = 0; round < 10000; round++) {
-			struct made made = sound[round % 2];
-
-			random = random * 6364136223846793005 + 1442695040888963407;
-			made.bytes[L4_AT + (random >> 33) % (made.length - L4_AT)] =
-				(uint8_t)(random >> 25);
-			made.length -= (uint32_t)(random >> 60) % 4;
-			ip_of(made.bytes)->total_length =
-				to_be16((uint16_t)(made.length - ETHERNET_SIZE));
-			seal_ip(ip_of(made.bytes));
-			seal_l4(ip_of(made.bytes));
-			world_forget_sent(world);
-			receive_made(world, INT, &made);
-			for (uint32_t sent = 0; sent < world->sent_count; sent++)
-				sent_sound(world, sent);
-		}
-		world_free(world);
-	}
-}
-
-static void a_udp_probe_carries_its_payload_and_any_datagram_back_is_a_success(void **state)
+static void a_udp_probe_has_its_payload_and_any_datagram_back_is_success(void **state)
 {
 	struct world *world = world_of(PROBE_UDP);
 	const uint8_t *frame = next_sound_probe(world, PROTOCOL_NUMBER_UDP);
@@ -356,7 +329,8 @@ static void a_datagram_from_elsewhere_or_damaged_is_no_answer(void **state)
 		make_udp(INT, address(10, 0, 0, 6), PORT, INT_ADDRESS, port, "x", 1),
 		make_udp(INT, SERVER, PORT + 1, INT_ADDRESS, port, "x", 1),
 		make_udp(INT, SERVER, PORT, INT_ADDRESS, (uint16_t)(port ^ 1), "x", 1),
-		make_udp(INT, SERVER, PORT, INT_ADDRESS, (uint16_t)(port & PROBE_PORT_MASK), "x", 1),
+		make_udp(INT, SERVER, PORT, INT_ADDRESS, (uint16_t)(port & PROBE_PORT_MASK), "x",
+			 1),
 	};
 
 	(void)state;
@@ -371,77 +345,7 @@ static void a_datagram_from_elsewhere_or_damaged_is_no_answer(void **state)
 	world_free(world);
 }
 
-static void a_host_that_is_unreachable_is_a_failure_at_once(void **state)
-{
-	static const enum probe_type types[] = {PROBE_ICMP, PROBE_TCP, PROBE_UDP};
-	static const enum check_result results[] = {
-		[0] = CHECK_UNREACHABLE, [1] = CHECK_UNREACHABLE, [2] = CHECK_REFUSED,
-		[3] = CHECK_REFUSED, [13] = CHECK_UNREACHABLE,
-	};
-
-	(void)state;
-	for (size_t i = 0; i < 3; i++) {
-		for (uint8_t code = 0; code < 14; code++) {
-			if (!results[code])
-				continue;
-			struct world *world = world_of(types[i]);
-			struct made refusal = refusal_of(next_probe(world), code);
-
-			world->now += 100000;
-			assert_int_equal(receive_made(world, INT, &refusal), VERDICT_CONSUMED);
-			assert_result(world, results[code]);
-			world_free(world);
-		}
-	}
-}
-
-static void a_router_on_the_way_may_say_so_too(void **state)
-{
-	struct world *world = world_of(PROBE_TCP);
-	const uint8_t *probe = next_probe(world);
-	struct made refusal = make_error(INT, address(10, 0, 0, 254), INT_ADDRESS, ICMP_UNREACHABLE, 1,
-					 0, probe, IPV4_SIZE_MIN + 8);
-
-	(void)state;
-	assert_int_equal(receive_made(world, INT, &refusal), VERDICT_CONSUMED);
-	assert_result(world, CHECK_UNREACHABLE);
-	world_free(world);
-}
-
-static void an_error_about_another_packet_or_of_another_kind_is_no_failure(void **state)
-{
-	static const enum probe_type types[] = {PROBE_ICMP, PROBE_TCP, PROBE_UDP};
-
-	(void)state;
-	for (size_t i = 0; i < 3; i++) {
-		struct world *world = world_of(types[i]);
-		struct made probe = {.length = 0}, refusal;
-
-		memcpy(probe.bytes, next_probe(world), PACKET_SIZE_MAX);
-		refusal = refusal_of(probe.bytes, ICMP_FRAGMENTATION_NEEDED);
-		assert_int_equal(receive_made(world, INT, &refusal), DROP_icmp_unmatched);
-		for (uint32_t byte = 0; byte < 8; byte++) {
-			struct made other = probe;
-
-			/* Types, ports, ids, sequence numbers; not checksum, length, code. */
-			if ((types[i] == PROBE_UDP && byte >= 4) ||
-			    (types[i] == PROBE_ICMP && byte >= 1 && byte <= 3))
-				continue;
-			other.bytes[L4_AT + byte] ^= 1;
-			refusal = refusal_of(other.bytes, 3);
-			assert_int_equal(receive_made(world, INT, &refusal), DROP_icmp_unmatched);
-		}
-		refusal = refusal_of(probe.bytes, 3);
-		refusal.bytes[refusal.length - 1] ^= 1;
-		assert_int_equal(receive_made(world, INT, &refusal), DROP_icmp_malformed);
-		refusal = make_error(INT, SERVER, INT_ADDRESS, ICMP_TIME_EXCEEDED, 0, 0, probe.bytes, 28);
-		assert_int_equal(receive_made(world, INT, &refusal), DROP_icmp_unmatched);
-		assert_waiting(world);
-		world_free(world);
-	}
-}
-
-static void an_arp_check_asks_everybody_until_it_is_answered_and_then_the_host_itself(void **state)
+static void an_arp_check_asks_everybody_until_answered_then_the_host_itself(void **state)
 {
 	struct world *world = world_of(PROBE_ARP);
 	const struct arp_frame *request;
@@ -508,15 +412,11 @@ int main(void)
 		cmocka_unit_test(ports_and_sequence_numbers_are_not_used_again_soon),
 		cmocka_unit_test(every_probe_has_an_ip_id_of_its_own),
 		cmocka_unit_test(checks_of_one_address_are_told_apart),
-		cmocka_unit_test(random_packets_to_the_appliance_do_no_harm),
-		cmocka_unit_test(a_udp_probe_carries_its_payload_and_any_datagram_back_is_a_success),
+		cmocka_unit_test(a_udp_probe_has_its_payload_and_any_datagram_back_is_success),
 		cmocka_unit_test(the_longest_payload_fits_and_none_at_all_does),
 		cmocka_unit_test(an_answer_begins_as_expected_or_fails_at_once),
 		cmocka_unit_test(a_datagram_from_elsewhere_or_damaged_is_no_answer),
-		cmocka_unit_test(a_host_that_is_unreachable_is_a_failure_at_once),
-		cmocka_unit_test(a_router_on_the_way_may_say_so_too),
-		cmocka_unit_test(an_error_about_another_packet_or_of_another_kind_is_no_failure),
-		cmocka_unit_test(an_arp_check_asks_everybody_until_it_is_answered_and_then_the_host_itself),
+		cmocka_unit_test(an_arp_check_asks_everybody_until_answered_then_the_host_itself),
 		cmocka_unit_test(an_arp_reply_of_another_address_is_no_answer),
 		cmocka_unit_test(a_probe_to_a_remote_target_goes_by_its_gateway),
 	};
