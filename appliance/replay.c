@@ -8,7 +8,6 @@
 #include "appliance/replay.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,28 +16,15 @@
 
 #include "appliance/control.h"
 #include "appliance/replay_config.h"
+#include "appliance/replay_options.h"
 #include "appliance/reports.h"
 #include "cli/render.h"
 #include "ring/pcap.h"
 
-enum { ERROR_SIZE = 1024, EXIT_USAGE = 2, FILE_NAME_SIZE = 4096, MTU_DEFAULT = 1500 };
-
-static const char usage[] =
-	"usage: lbd replay --config SCRIPT --in IFACE=FILE.pcap... [--out DIR] [--json]\n"
-	"                  [--assume-up] [--mtu N]\n"
-	"\n"
-	"What would have happened to these captures? The packet path runs over them, in the\n"
-	"captures' time.\n"
-	"\n"
-	"  --config SCRIPT   the configuration, as for lb\n"
-	"  --in IFACE=FILE   a capture of what came in on an interface; may be repeated\n"
-	"  --out DIR         write what would have left to DIR/IFACE.pcap\n"
-	"  --json            one line a frame, then the counters\n"
-	"  --assume-up       no checks: every backend counts as up\n"
-	"  --mtu N           of all interfaces (default 1500)\n";
+enum { ERROR_SIZE = 1024, FILE_NAME_SIZE = 4096 };
 
 struct input {
-	const char *interface, *file;
+	const char *interface;
 	uint16_t index;         /* of the interface, once the configuration is compiled */
 	struct pcap_source *source;
 	struct frame frame;     /* the next one, while `waiting` */
@@ -51,11 +37,8 @@ struct replay {
 	struct path *path;
 	void *memory;
 	size_t memory_size;
-	const char *script, *out;
-	bool json, assume_up;
-	uint16_t mtu;
-	unsigned inputs;
-	struct input input[INTERFACES_MAX];
+	struct replay_options options;
+	struct input input[INTERFACES_MAX];  /* options.inputs of them */
 	struct replay_config config;
 	uint64_t now_ns, frames;
 	int failed;             /* negative errno of an output file */
@@ -90,7 +73,7 @@ static void facts(void *context, const struct config_interface *interface, uint3
 	*ret_facts = (struct interface_facts){
 		.up = true,
 		.mac = {2, 0, 0, 0, 0, (uint8_t)(number + 1)},
-		.mtu = replay->mtu,
+		.mtu = replay->options.mtu,
 	};
 }
 
@@ -162,7 +145,7 @@ static void take_frame(struct replay *replay, struct input *input)
 	replay->frames++;
 	input->frame.interface = input->index;
 	path_receive(replay->path, &input->frame, &outcome, 1, replay->now_ns);
-	if (replay->json)
+	if (replay->options.json)
 		print_outcome(replay, input, &outcome);
 	settle(replay);
 }
@@ -181,7 +164,7 @@ static struct input *earliest(struct replay *replay)
 {
 	struct input *first = NULL;
 
-	for (unsigned i = 0; i < replay->inputs; i++) {
+	for (unsigned i = 0; i < replay->options.inputs; i++) {
 		struct input *input = &replay->input[i];
 
 		if (input->waiting && (!first || input->time_ns < first->time_ns))
@@ -201,7 +184,7 @@ static int run_frames(struct replay *replay)
 	}
 	if (replay->failed) {
 		snprintf(replay->error, sizeof(replay->error), "cannot write to %s: %s",
-			 replay->out, strerror(-replay->failed));
+			 replay->options.out, strerror(-replay->failed));
 		return replay->failed;
 	}
 	return result;
@@ -210,10 +193,12 @@ static int run_frames(struct replay *replay)
 /* The path's time begins with the first frame, so the captures are opened before anything runs. */
 static int open_inputs(struct replay *replay)
 {
-	for (unsigned i = 0; i < replay->inputs; i++) {
+	for (unsigned i = 0; i < replay->options.inputs; i++) {
 		struct input *input = &replay->input[i];
-		int result = pcap_source_open(&input->source, input->file, 0, replay->error,
-					      sizeof(replay->error));
+
+		input->interface = replay->options.input[i].interface;
+		int result = pcap_source_open(&input->source, replay->options.input[i].file, 0,
+					      replay->error, sizeof(replay->error));
 
 		if (!result)
 			result = next_frame(replay, input);
@@ -227,7 +212,7 @@ static int open_inputs(struct replay *replay)
 
 static int find_interfaces(struct replay *replay)
 {
-	for (unsigned i = 0; i < replay->inputs; i++) {
+	for (unsigned i = 0; i < replay->options.inputs; i++) {
 		struct input *input = &replay->input[i];
 		uint32_t index = compiler_interface_index(&replay->control.compiler,
 							  input->interface);
@@ -248,12 +233,12 @@ static int open_outputs(struct replay *replay)
 	const struct config *config = replay->control.running;
 	char file[FILE_NAME_SIZE];
 
-	for (unsigned i = 0; replay->out && i < config_count(config, KIND_INTERFACE); i++) {
+	for (unsigned i = 0; replay->options.out && i < config_count(config, KIND_INTERFACE); i++) {
 		const struct config_interface *interface = config_at(config, KIND_INTERFACE, i);
 		uint32_t index = compiler_interface_index(&replay->control.compiler,
 							  interface->name);
 
-		snprintf(file, sizeof(file), "%s/%s.pcap", replay->out, interface->name);
+		snprintf(file, sizeof(file), "%s/%s.pcap", replay->options.out, interface->name);
 		int result = pcap_sink_open(&replay->sink[index], file, replay->error,
 					    sizeof(replay->error));
 		if (result)
@@ -313,7 +298,7 @@ static int start(struct replay *replay)
 		snprintf(replay->error, sizeof(replay->error), "not enough memory");
 		return -ENOMEM;
 	}
-	control->compiler.assume_up = replay->assume_up;
+	control->compiler.assume_up = replay->options.assume_up;
 	int result = build_path(replay);
 	if (result)
 		return result;
@@ -343,7 +328,7 @@ static int print_report(struct replay *replay, enum topic topic)
 
 	if (result)
 		return result;
-	if (replay->json) {
+	if (replay->options.json) {
 		char *text = render_json(report);
 
 		result = text ? 0 : -ENOMEM;
@@ -359,7 +344,7 @@ static int print_report(struct replay *replay, enum topic topic)
 
 static int run(struct replay *replay)
 {
-	int result = replay_config_run(&replay->config, replay->script, replay->error,
+	int result = replay_config_run(&replay->config, replay->options.script, replay->error,
 				       sizeof(replay->error));
 
 	if (!result)
@@ -384,7 +369,7 @@ static int run(struct replay *replay)
 
 static void clean_up(struct replay *replay)
 {
-	for (unsigned i = 0; i < replay->inputs; i++)
+	for (unsigned i = 0; i < replay->options.inputs; i++)
 		pcap_source_close(replay->input[i].source);
 	control_stop(&replay->control);
 	compiler_fini(&replay->control.compiler);
@@ -395,78 +380,6 @@ static void clean_up(struct replay *replay)
 		munmap(replay->memory, replay->memory_size);
 }
 
-static bool add_input(struct replay *replay, char *argument)
-{
-	char *file = strchr(argument, '=');
-
-	if (!file || file == argument || !file[1]) {
-		fprintf(stderr, "lbd replay: --in %s: not of the form IFACE=FILE\n", argument);
-		return false;
-	}
-	if (replay->inputs == INTERFACES_MAX) {
-		fprintf(stderr, "lbd replay: more than %u captures\n", INTERFACES_MAX);
-		return false;
-	}
-	*file++ = '\0';
-	replay->input[replay->inputs++] = (struct input){.interface = argument, .file = file};
-	return true;
-}
-
-static bool parse_mtu(struct replay *replay, const char *text)
-{
-	enum { MTU_MIN = 68, MTU_MAX = 65535 }; /* RFC 791 */
-	char *end;
-	long mtu = strtol(text, &end, 10);
-
-	if (end == text || *end || mtu < MTU_MIN || mtu > MTU_MAX) {
-		fprintf(stderr, "lbd replay: --mtu %s: not a number from %d to %d\n", text, MTU_MIN,
-			MTU_MAX);
-		return false;
-	}
-	replay->mtu = (uint16_t)mtu;
-	return true;
-}
-
-/* 0: go on; otherwise the status to exit with, plus one. */
-static int parse_options(int argc, char **argv, struct replay *replay)
-{
-	enum { CONFIG = 1, IN, OUT, JSON, ASSUME_UP, MTU, HELP };
-	static const struct option table[] = {
-		{"config", required_argument, NULL, CONFIG}, {"in", required_argument, NULL, IN},
-		{"out", required_argument, NULL, OUT},       {"json", no_argument, NULL, JSON},
-		{"assume-up", no_argument, NULL, ASSUME_UP}, {"mtu", required_argument, NULL, MTU},
-		{"help", no_argument, NULL, HELP},           {0},
-	};
-
-	for (int option; (option = getopt_long(argc, argv, "", table, NULL)) != -1;) {
-		switch (option) {
-		case CONFIG: replay->script = optarg; break;
-		case OUT: replay->out = optarg; break;
-		case JSON: replay->json = true; break;
-		case ASSUME_UP: replay->assume_up = true; break;
-		case IN:
-			if (!add_input(replay, optarg))
-				return EXIT_USAGE + 1;
-			break;
-		case MTU:
-			if (!parse_mtu(replay, optarg))
-				return EXIT_USAGE + 1;
-			break;
-		case HELP: fputs(usage, stdout); return EXIT_SUCCESS + 1;
-		default: fputs("Try `lbd replay --help`.\n", stderr); return EXIT_USAGE + 1;
-		}
-	}
-	if (optind < argc)
-		fprintf(stderr, "lbd replay: what is \"%s\"? Try `lbd replay --help`.\n", argv[optind]);
-	else if (!replay->script)
-		fputs("lbd replay: --config SCRIPT is missing\n", stderr);
-	else if (!replay->inputs)
-		fputs("lbd replay: --in IFACE=FILE.pcap is missing\n", stderr);
-	else
-		return 0;
-	return EXIT_USAGE + 1;
-}
-
 int replay_main(int argc, char **argv)
 {
 	struct replay *replay = calloc(1, sizeof(*replay));
@@ -474,8 +387,7 @@ int replay_main(int argc, char **argv)
 
 	if (!replay)
 		return EXIT_FAILURE;
-	replay->mtu = MTU_DEFAULT;
-	ended = parse_options(argc, argv, replay);
+	ended = replay_options_parse(argc, argv, &replay->options);
 	if (!ended) {
 		ended = run(replay) ? EXIT_FAILURE + 1 : EXIT_SUCCESS + 1;
 		if (ended != EXIT_SUCCESS + 1 && replay->error[0])
