@@ -1,8 +1,8 @@
 /* Model, health and interface facts -> the snapshot that the packet path reads.
  *
- * Everything that can fail is done here, before anything is stored or published. A compiled snapshot
- * is either taken into force (compile_accept) or thrown away (compile_discard); Maglev tables of
- * pools that did not change are taken over from the one before. Control thread only.
+ * Everything that can fail is done here, before anything is stored or published. A compiled
+ * snapshot is either taken into force (compile_accept) or thrown away (compile_discard); Maglev
+ * tables of pools that did not change are taken over from the one before. Control thread only.
  */
 #ifndef APPLIANCE_COMPILE_H
 #define APPLIANCE_COMPILE_H

@@ -1,4 +1,4 @@
-/* Maglev tables as compiled snapshots share them: built once, kept while any snapshot names them. */
+/* Maglev tables as compiled snapshots share them: built once, kept while a snapshot names them. */
 #ifndef APPLIANCE_COMPILE_POOL_H
 #define APPLIANCE_COMPILE_POOL_H
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* Records of the flow table that one errand looks at: some tens of microseconds of the path's time. */
+/* Records of the flow table that one errand looks at: some tens of microseconds for the path. */
 enum { SLICE = 2048 };
 
 int64_t wall_clock_ns(void)

@@ -1,7 +1,7 @@
 /* The control thread's state: what runs, how it came to be, and what is open.
  *
- * Two ways in: the console's commands, through the functions of struct appliance (control_appliance),
- * and the machine's events (links, health, deadlines), through the functions below. Both end in one
+ * Two ways in: the console's commands, through the functions of struct appliance
+ * (control_appliance), and the machine's events (links, health, deadlines), through the functions below. Both end in one
  * way out: compile, store where it is a change of configuration, publish.
  */
 #ifndef APPLIANCE_CONTROL_H

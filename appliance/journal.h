@@ -22,7 +22,8 @@ struct journal *journal_new(void);
 void journal_free(struct journal *journal);
 void journal_listen(struct journal *journal, journal_listener *listener, void *context);
 
-__attribute__((format(printf, 2, 3))) void journal_say(struct journal *journal, const char *format, ...);
+__attribute__((format(printf, 2, 3)))
+void journal_say(struct journal *journal, const char *format, ...);
 
 /* Entries kept, and one of them: 0 is the newest. */
 unsigned journal_count(const struct journal *journal);

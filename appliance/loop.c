@@ -112,8 +112,8 @@ static bool turn(struct loop *loop, uint64_t now_ns)
 	return work;
 }
 
-/* Until a ring hands over a block, an errand comes, or the path has something due. Frames of a block
- * that the kernel still fills are seen when it retires: the wait is no longer than that. */
+/* Until a ring hands over a block, an errand comes, or the path has something due. Frames of a
+ * block that the kernel still fills are seen when it retires: the wait is no longer than that. */
 static void rest(struct loop *loop, uint64_t now_ns)
 {
 	struct epoll_event events[INTERFACES_MAX + 1];
