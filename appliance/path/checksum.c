@@ -11,21 +11,47 @@ static uint64_t load64(const uint8_t *bytes)
 	return value;
 }
 
+static uint32_t load32(const uint8_t *bytes)
+{
+	uint32_t value;
+
+	memcpy(&value, bytes, sizeof(value));
+	return value;
+}
+
+static uint16_t load16(const uint8_t *bytes)
+{
+	uint16_t value;
+
+	memcpy(&value, bytes, sizeof(value));
+	return value;
+}
+
 /* 32-bit words go into 64-bit sums, which hold all carries of 2^32 of them. Two sums, so that one
  * addition need not wait for the other. */
 uint64_t checksum_add(uint64_t sum, const void *bytes, size_t length)
 {
 	const uint8_t *at = bytes;
-	uint64_t low = 0, high = 0, rest = 0;
+	uint64_t high = 0;
 
-	for (; length >= sizeof(rest); at += sizeof(rest), length -= sizeof(rest)) {
+	for (; length >= 8; at += 8, length -= 8) {
 		uint64_t words = load64(at);
 
-		low += words & 0xffffffff;
+		sum += words & 0xffffffff;
 		high += words >> 32;
 	}
-	memcpy(&rest, at, length);
-	return sum + low + high + (rest & 0xffffffff) + (rest >> 32);
+	sum += high;
+	if (length & 4) {
+		sum += load32(at);
+		at += 4;
+	}
+	if (length & 2) {
+		sum += load16(at);
+		at += 2;
+	}
+	if (length & 1)
+		sum += to_be16((uint16_t)(*at << 8)).raw;
+	return sum;
 }
 
 uint64_t checksum_pseudo_header(be32 source, be32 destination, uint8_t protocol, uint16_t length)
