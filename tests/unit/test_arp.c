@@ -595,8 +595,8 @@ static void what_is_new_is_announced_rather_than_what_has_been_already(void **st
 		tables_add_local(next, to_be32((172U << 24) + i), NONE);
 	world_publish(world);
 	world_run_until(world, world->now + SECOND);
-	for (uint8_t i = 0; i < FLAPS; i++) {
-		world_next(world)->interface[EXT].mac = mac(i);
+	for (uint32_t i = 0; i < FLAPS; i++) {
+		world_next(world)->interface[EXT].mac = mac((uint8_t)i);
 		world_publish(world);
 	}
 	tables_add_local(world_next(world), ADDED, NONE);
