@@ -258,6 +258,19 @@ static void no_more_than_4096_fragments_wait_and_neighbors_have_room_beside_them
 	world_free(world);
 }
 
+static void room_is_given_back_when_the_first_comes(void **state)
+{
+	struct world *world = resolved_world();
+
+	(void)state;
+	for (uint16_t id = 0; id < 2 * HOLD_MAX; id++) {
+		assert_int_equal(receive_fragment(world, id, 3, NO_MORE, 0), VERDICT_HELD);
+		assert_int_equal(receive_fragment(world, id, 0, MORE, 0), VERDICT_FORWARDED);
+		world_forget_sent(world);
+	}
+	world_free(world);
+}
+
 static void a_full_table_forgets_nothing_before_its_time(void **state)
 {
 	struct world *world = resolved_world();
@@ -322,6 +335,7 @@ int main(void)
 		cmocka_unit_test(no_more_than_four_fragments_of_a_datagram_wait),
 		cmocka_unit_test(
 			no_more_than_4096_fragments_wait_and_neighbors_have_room_beside_them),
+		cmocka_unit_test(room_is_given_back_when_the_first_comes),
 		cmocka_unit_test(a_full_table_forgets_nothing_before_its_time),
 		cmocka_unit_test(a_fragment_too_large_to_wait_is_dropped),
 	};

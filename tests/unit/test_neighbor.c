@@ -153,6 +153,33 @@ static void offload_and_vlan_facts_wait_with_the_frame(void **state)
 	world_free(world);
 }
 
+static void frames_that_wait_have_bytes_and_headroom_of_their_own(void **state)
+{
+	enum { FRAMES = 20 };
+	struct world *world = world_up();
+	static uint8_t bytes[FRAMES][WORLD_HELD_FRAME];
+	struct held *held[FRAMES];
+	struct fifo queue;
+
+	(void)state;
+	fifo_init(&queue);
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		const struct frame frame = {.data = bytes[i], .length = WORLD_HELD_FRAME};
+
+		memset(bytes[i], (int)i, WORLD_HELD_FRAME);
+		assert_true(hold_push(world->path, &queue, HOLD_FRAGMENT, &frame, NONE));
+	}
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		held[i] = hold_pop(world->path, &queue);
+		memset(held[i]->frame.data - held[i]->frame.headroom, 0xff, HOLD_HEADROOM);
+	}
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		assert_memory_equal(held[i]->frame.data, bytes[i], WORLD_HELD_FRAME);
+		hold_free(world->path, held[i]);
+	}
+	world_free(world);
+}
+
 static void three_unanswered_requests_a_second_apart_fail_the_neighbor_once(void **state)
 {
 	struct world *world = world_up();
@@ -687,6 +714,7 @@ int main(void)
 		cmocka_unit_test(no_more_than_1024_frames_wait_for_neighbors),
 		cmocka_unit_test(a_frame_too_large_to_wait_is_dropped_and_drops_no_other),
 		cmocka_unit_test(offload_and_vlan_facts_wait_with_the_frame),
+		cmocka_unit_test(frames_that_wait_have_bytes_and_headroom_of_their_own),
 		cmocka_unit_test(three_unanswered_requests_a_second_apart_fail_the_neighbor_once),
 		cmocka_unit_test(a_failed_neighbor_that_nobody_wants_is_forgotten),
 		cmocka_unit_test(a_neighbor_in_use_is_confirmed_by_unicast_without_delay),

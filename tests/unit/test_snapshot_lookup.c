@@ -129,30 +129,54 @@ static void every_heartbeat_target_of_an_address_is_found_once(void **state)
 	assert_int_equal(seen, 1U << 1 | 1U << 3 | 1U << 5);
 }
 
-static void an_id_of_an_earlier_owner_of_the_slot_is_gone(void **state)
+enum { SLOTS = SLOT_MASK + 1 };
+
+static uint32_t (*const find_by_id[])(const struct snapshot *, uint32_t) = {
+	snapshot_backend_of, snapshot_service_of, snapshot_target_of};
+static const uint32_t slots_of[] = {BACKENDS_MAX, SERVICES_MAX, TARGETS_MAX};
+
+/* What each of find_by_id says of `id` where the slot's owner has the id `owner`. */
+static void assert_found_by_id(uint32_t owner, uint32_t id, const uint32_t expected[3])
 {
-	const uint32_t id = 3U << SLOT_BITS | 7;
-	struct snapshot_backend backend = {.id = id};
-	struct snapshot_service service = {.id = id};
-	struct snapshot_target target = {.id = id};
-	uint32_t *by_slot = malloc(BACKENDS_MAX * sizeof(*by_slot));
-	struct snapshot snapshot = {
+	struct snapshot_backend backend = {.id = owner};
+	struct snapshot_service service = {.id = owner};
+	struct snapshot_target target = {.id = owner};
+	uint32_t *by_slot = malloc(SLOTS * sizeof(*by_slot));
+	const struct snapshot snapshot = {
 		.backend = &backend, .service = &service, .target = &target,
 		.backend_by_slot = by_slot, .service_by_slot = by_slot, .target_by_slot = by_slot,
 	};
-	static uint32_t (*const of[])(const struct snapshot *, uint32_t) = {
-		snapshot_backend_of, snapshot_service_of, snapshot_target_of};
+
+	assert_non_null(by_slot);
+	memset(by_slot, 0xff, SLOTS * sizeof(*by_slot));
+	by_slot[owner & SLOT_MASK] = 0;
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(find_by_id[i](&snapshot, id), expected[i]);
+	free(by_slot);
+}
+
+static void an_id_of_an_earlier_owner_of_the_slot_is_gone(void **state)
+{
+	static const uint32_t found[3] = {0, 0, 0}, none[3] = {NONE, NONE, NONE};
+	const uint32_t id = 3U << SLOT_BITS | 7;
 
 	(void)state;
-	memset(by_slot, 0xff, BACKENDS_MAX * sizeof(*by_slot));
-	by_slot[7] = 0;
-	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(of[i](&snapshot, id), 0);
-		assert_int_equal(of[i](&snapshot, 2U << SLOT_BITS | 7), NONE);
-		assert_int_equal(of[i](&snapshot, 3U << SLOT_BITS | 8), NONE);
-		assert_int_equal(of[i](&snapshot, NONE), NONE);
+	assert_found_by_id(id, id, found);
+	assert_found_by_id(id, 2U << SLOT_BITS | 7, none);
+	assert_found_by_id(id, 3U << SLOT_BITS | 8, none);
+	assert_found_by_id(id, NONE, none);
+}
+
+static void a_slot_beyond_the_last_is_not_looked_at(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		uint32_t expected[3];
+
+		for (uint32_t j = 0; j < 3; j++)
+			expected[j] = slots_of[i] < slots_of[j] ? 0 : NONE;
+		assert_found_by_id(slots_of[i], slots_of[i], expected);
 	}
-	free(by_slot);
 }
 
 static const struct snapshot_route routes[] = {
@@ -205,6 +229,7 @@ int main(void)
 		cmocka_unit_test(replies_are_found_by_endpoint_then_by_address),
 		cmocka_unit_test(every_heartbeat_target_of_an_address_is_found_once),
 		cmocka_unit_test(an_id_of_an_earlier_owner_of_the_slot_is_gone),
+		cmocka_unit_test(a_slot_beyond_the_last_is_not_looked_at),
 		cmocka_unit_test(the_longest_prefix_wins),
 		cmocka_unit_test(the_preferred_interface_goes_first_where_it_has_a_route),
 	};
