@@ -2,7 +2,7 @@
 
 #include "appliance/path/checksum.h"
 
-static bool source_can_be_real(be32 address)
+bool is_host_address(be32 address)
 {
 	uint32_t a = from_be32(address);
 	uint32_t first = a >> 24;
@@ -39,7 +39,7 @@ static bool parse_header(struct packet *packet, struct frame *frame, enum verdic
 	if (!checksum_is_right(checksum_add(0, ip, header)))
 		return false;
 	*ret_drop = DROP_ip_bad_source;
-	if (!source_can_be_real(ip->source))
+	if (!is_host_address(ip->source))
 		return false;
 	*packet = (struct packet){
 		.frame = frame,

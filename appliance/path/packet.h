@@ -43,6 +43,9 @@ static inline struct tcp *packet_tcp(const struct packet *packet) { return packe
 static inline struct udp *packet_udp(const struct packet *packet) { return packet->l4; }
 static inline struct icmp *packet_icmp(const struct packet *packet) { return packet->l4; }
 
+/* Not zero, loopback, multicast or broadcast: what one host can be sent from, and sent to. */
+bool is_host_address(be32 address);
+
 /* Reads the IPv4 packet behind a frame's Ethernet header (SEMANTICS 2, items 3 to 5). Lengths come
  * from the IP header, never from the frame's end.
  * False: malformed, *ret_drop says how; the frame is unchanged.

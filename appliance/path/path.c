@@ -47,11 +47,6 @@ bool path_backend_alive(const struct path *path, uint32_t backend)
 	       (b->target == NONE || check_health(path, b->target) != HEALTH_DOWN);
 }
 
-static bool is_group(be32 address)
-{
-	return from_be32(address) >> 28 == 14 || address.raw == UINT32_MAX;
-}
-
 static bool is_error(const struct packet *packet)
 {
 	return packet->fragment != FRAGMENT_LATER && packet->protocol == PROTOCOL_NUMBER_ICMP &&
@@ -124,7 +119,7 @@ static enum verdict receive_packet(struct path *path, struct packet *packet)
 	if (snapshot_local_find(snapshot, packet->source) != NONE)
 		return DROP_ip_source_is_ours;
 	bool heard = from_backend_side && heartbeat_heard(path, packet);
-	if (is_group(packet->destination) || packet->ethernet->destination.byte[0] & 1)
+	if (!is_host_address(packet->destination) || packet->ethernet->destination.byte[0] & 1)
 		return heard ? VERDICT_CONSUMED : DROP_ip_bad_destination;
 	uint32_t local = snapshot_local_find(snapshot, packet->destination);
 	if (local != NONE && snapshot->local[local].interface == NONE)

@@ -16,10 +16,11 @@ def pytest_configure(config):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Lets the fixtures know whether their test failed."""
+    """A failure is reported with what lbd says of itself at that moment."""
     report = (yield).get_result()
-    if report.when == "call":
-        item.test_failed = report.failed
+    if report.failed:
+        for appliance in getattr(item, "appliances", []):
+            report.sections.append(("the appliance", appliance.describe()))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def lab():
 @pytest.fixture
 def make_appliance(lab, tmp_path, request):
     """Makes an Appliance, not started yet; at the end it must be alive, sound and end cleanly."""
-    made = []
+    made = request.node.appliances = []
 
     def make(*arguments):
         made.append(Appliance(lab, tmp_path, *arguments))
@@ -40,8 +41,6 @@ def make_appliance(lab, tmp_path, request):
 
     yield make
     for appliance in made:
-        if getattr(request.node, "test_failed", True):
-            print(appliance.describe())
         assert appliance.is_alive(), f"lbd has ended by itself:\n{appliance.log_text()}"
         try:
             appliance.check_conservation()

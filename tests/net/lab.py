@@ -401,6 +401,28 @@ class Nginx:
         self.process.wait(10)
 
 
+class Download:
+    """A curl of the client, and what has arrived when it is done."""
+
+    def __init__(self, lab, url, file):
+        self.file = file
+        self.process = lab.start("client", "curl", "-sS", "--max-time", "40", "-o", file, url,
+                                 stderr=subprocess.PIPE)
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def digest(self):
+        """The SHA-256 of what came, once all of it has come."""
+        _, error = self.process.communicate(timeout=45)
+        assert self.process.returncode == 0, error
+        return hashlib.sha256(Path(self.file).read_bytes()).hexdigest()
+
+    def abandon(self):
+        self.process.kill()
+        self.process.communicate()
+
+
 def chi_square(counts, weights):
     """How far counts are from what the weights predict; compare with CHI_SQUARE_LIMIT."""
     total, sum_weights = sum(counts), sum(weights)

@@ -1,12 +1,11 @@
 """Taking a backend out of service: drain keeps its flows, disable ends them, neither takes more."""
 import hashlib
 import os
-import subprocess
 import time
 
 import pytest
 
-from lab import BACKENDS, INTERFACES, VIP, wait_until
+from lab import BACKENDS, INTERFACES, VIP, Download, wait_until
 
 B1 = BACKENDS["b1"]
 
@@ -24,15 +23,23 @@ def one(appliance, web):
     return appliance
 
 
+def carrying(appliance):
+    """Connections that b1 carries. (A reset that belongs to an earlier test's connection may make a
+    flow, too, but never an established one.)"""
+    return sum(row["backend_address"] == B1 and row["state"] == "established"
+               for row in appliance.show("flow"))
+
+
 @pytest.fixture
-def download(one, lab, content):
+def download(one, lab, content, tmp_path):
     """A download of four seconds through b1, and what must arrive."""
     data = os.urandom(1 << 20)
     (content / "drained").write_bytes(data)
-    curl = lab.start("client", "curl", "-sS", "--max-time", "20", f"http://{VIP}/slow/drained",
-                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_until(lambda: one.backend(B1)["active_flows"] == 1, 5, "the download runs")
-    yield curl, hashlib.sha256(data).hexdigest()
+    running = Download(lab, f"http://{VIP}/slow/drained", tmp_path / "drained")
+    wait_until(lambda: carrying(one) == 1, 5, "the download runs")
+    yield running, hashlib.sha256(data).hexdigest()
+    if running.is_running():
+        running.abandon()
     (content / "drained").unlink()
 
 
@@ -42,46 +49,38 @@ def add_b2(appliance):
 
 
 def test_drain_keeps_the_old_and_takes_nothing_new(one, lab, download):
-    curl, digest = download
+    running, digest = download
     add_b2(one)
     one.lb("drain backend web 10.0.0.11:80")
     row = one.backend(B1)
     assert (row["admin"], row["health"]) == ("drain", "up")
     answers = lab.run("client", "curl", "-sS", "--max-time", "5", f"http://{VIP}/?[1-100]").stdout
     assert answers.split() == ["b2"] * 100
-    data, error = curl.communicate(timeout=20)
-    assert curl.returncode == 0, error
-    assert hashlib.sha256(data).hexdigest() == digest
+    assert running.digest() == digest
 
 
 def test_drain_and_wait_returns_when_the_last_flow_is_gone(one, download):
-    curl, digest = download
+    running, digest = download
     add_b2(one)
     result = one.lb("drain backend web 10.0.0.11:80 wait", timeout=50)
     assert result.status == 0
     assert one.backend(B1)["active_flows"] == 0
-    data, _ = curl.communicate(timeout=20)
-    assert hashlib.sha256(data).hexdigest() == digest, "the wait was over before the download"
+    assert not running.is_running(), "the wait was over before the download"
+    assert running.digest() == digest
 
 
 def test_a_drain_with_a_deadline_ends_what_is_left(one, download):
-    curl, _ = download
     add_b2(one)
     begin = time.monotonic()
     one.lb("drain backend web 10.0.0.11:80 timeout 1")
-    wait_until(lambda: one.backend(B1)["active_flows"] == 0, 4, "its flows are closed")
+    wait_until(lambda: carrying(one) == 0, 4, "its flows are closed")
     assert time.monotonic() - begin >= 0.9
-    curl.kill()
-    curl.communicate()
 
 
 def test_disable_ends_flows_at_once(one, download):
-    curl, _ = download
     add_b2(one)
     one.lb("disable backend web 10.0.0.11:80")
-    wait_until(lambda: one.backend(B1)["active_flows"] == 0, 2, "its flows are closed")
-    curl.kill()
-    curl.communicate()
+    wait_until(lambda: carrying(one) == 0, 2, "its flows are closed")
 
 
 def test_a_drained_backend_comes_back(one, lab):
@@ -101,10 +100,7 @@ def test_drain_survives_a_restart(one):
 
 
 def test_a_deleted_backend_takes_its_flows_along(one, download):
-    curl, _ = download
     add_b2(one)
     one.lb("del backend web 10.0.0.11:80")
     wait_until(lambda: {row["address"] for row in one.show("backend")} == {"10.0.0.12"}, 2,
                "b1 is gone")
-    curl.kill()
-    curl.communicate()

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from lab import (BACKENDS, CHI_SQUARE_LIMIT, CLIENT, INTERFACES, SANITIZED, VIP, Digest, UdpEcho,
-                 chi_square, wait_until)
+from lab import (BACKENDS, CHI_SQUARE_LIMIT, CLIENT, INTERFACES, SANITIZED, VIP, Digest, Download,
+                 UdpEcho, chi_square, wait_until)
 
 LONG = bool(os.environ.get("LB_LONG"))   # the full sizes of the acceptance run
 IPERF_SECONDS = 30 if LONG else 4
@@ -62,7 +62,8 @@ def test_the_backend_sees_the_clients_address(balanced_web, lab, download):
     curl.kill()
 
 
-def test_long_downloads_survive_every_change_of_the_backends(appliance, web, lab, download):
+def test_long_downloads_survive_every_change_of_the_backends(appliance, web, lab, download,
+                                                             tmp_path):
     appliance.configure(INTERFACES + """\
         add check web-hc tcp port 80 interval 1 timeout 1
         add pool web check web-hc
@@ -71,8 +72,8 @@ def test_long_downloads_survive_every_change_of_the_backends(appliance, web, lab
         add service web 203.0.113.10:80/tcp pool web
         """)
     appliance.wait_all_up()
-    curls = [lab.start("client", "curl", "-sS", "--max-time", "40", f"http://{VIP}/slow/big",
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(12)]
+    running = [Download(lab, f"http://{VIP}/slow/big", tmp_path / f"{number}")
+               for number in range(12)]
     wait_until(lambda: sum(row["active_flows"] for row in appliance.show("backend")) >= 12, 5,
                "all downloads run")
     assert all(row["active_flows"] for row in appliance.show("backend")), "by chance one in 4,000"
@@ -85,12 +86,8 @@ def test_long_downloads_survive_every_change_of_the_backends(appliance, web, lab
         if "add" in change:
             appliance.wait_backend("10.0.0.13", "up")
         assert sum(answers(lab, 50)) == 50, change
-        assert all(curl.poll() is None for curl in curls), f"a download ended at: {change}"
-
-    for curl in curls:
-        data, error = curl.communicate(timeout=40)
-        assert curl.returncode == 0, error
-        assert hashlib.sha256(data).hexdigest() == download
+        assert all(one.is_running() for one in running), f"a download ended at: {change}"
+    assert [one.digest() for one in running] == [download] * 12
 
 
 def test_requests_succeed_while_the_backends_change(balanced_web, lab):
