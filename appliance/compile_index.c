@@ -69,7 +69,6 @@ static struct snapshot_reply *reply_find(struct snapshot_reply *replies, const u
 	return NULL;
 }
 
-/* Where ports are the client's own (port 0 on either side) a reply names no service. */
 static uint32_t count_replies(const struct snapshot *snapshot)
 {
 	uint32_t count = 0;
@@ -77,6 +76,70 @@ static uint32_t count_replies(const struct snapshot *snapshot)
 	for (uint32_t i = 0; i < snapshot->services; i++)
 		count += snapshot->pool[snapshot->service[i].pool].count;
 	return count;
+}
+
+/* One backend of one service: the replies' only owner so far, or one of several. */
+static void add_reply(struct snapshot *snapshot, struct snapshot_reply *replies, uint32_t *entry,
+		      const struct snapshot_reply *reply)
+{
+	struct snapshot_reply *other =
+		reply_find(replies, entry, snapshot->reply_index.mask, reply);
+
+	if (other) {
+		other->service = NONE;
+		return;
+	}
+	replies[snapshot->replies] = *reply;
+	index_put(entry, snapshot->reply_index.mask,
+		  snapshot_hash_endpoint(reply->address, reply->port, reply->protocol),
+		  snapshot->replies++);
+}
+
+/* A backend that serves all ports of its clients' choice may send from any of them. */
+static void spoil_replies(const struct snapshot *snapshot, struct snapshot_reply *replies,
+			  be32 address, uint8_t protocol)
+{
+	for (uint32_t i = 0; i < snapshot->replies; i++)
+		if (same32(replies[i].address, address) && replies[i].protocol == protocol)
+			replies[i].service = NONE;
+}
+
+typedef void visit_pair(struct snapshot *snapshot, struct snapshot_reply *replies, uint32_t *entry,
+			uint32_t service, const struct snapshot_backend *backend);
+
+static void each_pair(struct snapshot *snapshot, struct snapshot_reply *replies, uint32_t *entry,
+		      visit_pair *visit)
+{
+	for (uint32_t s = 0; s < snapshot->services; s++) {
+		const struct snapshot_pool *pool = &snapshot->pool[snapshot->service[s].pool];
+
+		for (uint32_t b = pool->first; b < pool->first + pool->count; b++)
+			visit(snapshot, replies, entry, s, &snapshot->backend[b]);
+	}
+}
+
+static void add_pair(struct snapshot *snapshot, struct snapshot_reply *replies, uint32_t *entry,
+		     uint32_t index, const struct snapshot_backend *backend)
+{
+	const struct snapshot_service *service = &snapshot->service[index];
+	struct snapshot_reply reply = {
+		.address = backend->address,
+		.port = backend->port,
+		.protocol = service->protocol,
+		.service = service->port.raw ? index : NONE,
+	};
+
+	if (backend->port.raw)
+		add_reply(snapshot, replies, entry, &reply);
+}
+
+static void spoil_pair(struct snapshot *snapshot, struct snapshot_reply *replies, uint32_t *entry,
+		       uint32_t index, const struct snapshot_backend *backend)
+{
+	(void)entry;
+	if (!backend->port.raw)
+		spoil_replies(snapshot, replies, backend->address,
+			      snapshot->service[index].protocol);
 }
 
 static void index_replies(struct snapshot *snapshot, struct arena *arena)
@@ -88,32 +151,8 @@ static void index_replies(struct snapshot *snapshot, struct arena *arena)
 	if (!replies || !entry)
 		return;
 	snapshot->reply = replies;
-	for (uint32_t s = 0; s < snapshot->services; s++) {
-		const struct snapshot_service *service = &snapshot->service[s];
-		const struct snapshot_pool *pool = &snapshot->pool[service->pool];
-
-		for (uint32_t b = pool->first; b < pool->first + pool->count; b++) {
-			struct snapshot_reply reply = {
-				.address = snapshot->backend[b].address,
-				.port = snapshot->backend[b].port,
-				.protocol = service->protocol,
-				.service = s,
-			};
-
-			if (!reply.port.raw || !service->port.raw)
-				continue;
-			struct snapshot_reply *other =
-				reply_find(replies, entry, snapshot->reply_index.mask, &reply);
-			if (other) {
-				other->service = NONE;
-				continue;
-			}
-			replies[snapshot->replies] = reply;
-			index_put(entry, snapshot->reply_index.mask,
-				  snapshot_hash_endpoint(reply.address, reply.port, reply.protocol),
-				  snapshot->replies++);
-		}
-	}
+	each_pair(snapshot, replies, entry, add_pair);
+	each_pair(snapshot, replies, entry, spoil_pair);
 }
 
 void compile_indexes(struct snapshot *snapshot, struct arena *arena)

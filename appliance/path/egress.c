@@ -26,15 +26,10 @@ static bool may_be_fragmented(const struct packet *packet)
 	       !packet->frame->offload.gso_type;
 }
 
-bool egress_find(struct path *path, struct packet *packet, be32 destination, uint32_t prefer,
-		 enum verdict *ret_drop)
+bool egress_admits(struct path *path, const struct packet *packet, enum verdict *ret_drop)
 {
-	const struct snapshot_route *route = snapshot_route_find(path->snapshot, destination, prefer);
+	const struct snapshot_interface *out = &path->snapshot->interface[packet->out_interface];
 
-	*ret_drop = DROP_no_route;
-	if (!route)
-		return false;
-	const struct snapshot_interface *out = &path->snapshot->interface[route->interface];
 	*ret_drop = DROP_interface_down;
 	if (!out->up)
 		return false;
@@ -48,9 +43,20 @@ bool egress_find(struct path *path, struct packet *packet, be32 destination, uin
 		icmp_error(path, packet, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, out->mtu);
 		return false;
 	}
+	return true;
+}
+
+bool egress_find(struct path *path, struct packet *packet, be32 destination, uint32_t prefer,
+		 enum verdict *ret_drop)
+{
+	const struct snapshot_route *route = snapshot_route_find(path->snapshot, destination, prefer);
+
+	*ret_drop = DROP_no_route;
+	if (!route)
+		return false;
 	packet->out_interface = route->interface;
 	packet->next_hop = route->via.raw ? route->via : destination;
-	return true;
+	return egress_admits(path, packet, ret_drop);
 }
 
 enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_COPIED = 0x80 };

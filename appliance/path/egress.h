@@ -12,6 +12,9 @@
 bool egress_find(struct path *path, struct packet *packet, be32 destination, uint32_t prefer,
 		 enum verdict *ret_drop);
 
+/* The rest of that, where packet->out_interface is known already: link, TTL and MTU. */
+bool egress_admits(struct path *path, const struct packet *packet, enum verdict *ret_drop);
+
 /* Takes a hop off the TTL and sends the packet, in fragments where it is larger than the MTU. */
 enum verdict egress_send(struct path *path, struct packet *packet);
 

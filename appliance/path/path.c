@@ -147,6 +147,7 @@ static void remember_fragment(struct path *path, const struct packet *packet, en
 static enum verdict follow_fragment(struct path *path, struct packet *packet)
 {
 	const struct fragment_fate *fate = fragment_find(path, packet);
+	enum verdict drop;
 
 	if (!fate)
 		return fragment_hold(path, packet);
@@ -155,6 +156,8 @@ static enum verdict follow_fragment(struct path *path, struct packet *packet)
 		return fate->verdict;
 	packet->out_interface = fate->interface;
 	packet->next_hop = fate->next_hop;
+	if (!egress_admits(path, packet, &drop))
+		return drop;
 	rewrite_source(packet, fate->new_source, (be16){0});
 	rewrite_destination(packet, fate->new_destination, (be16){0});
 	return egress_send(path, packet);

@@ -398,6 +398,42 @@ static void later_fragments_follow_their_first(void **state)
 	world_free(world);
 }
 
+static void a_reply_that_an_all_ports_backend_may_send_is_not_mapped_back(void **state)
+{
+	struct world *world = world_web(1024);
+
+	(void)state;
+	assert_int_equal(world_receive(world, backend("10.0.0.11", 9, TCP_ACK)), VERDICT_FORWARDED);
+	world_add(world, KIND_POOL, "name", "all");
+	world_add(world, KIND_BACKEND, "pool", "all", "address", "10.0.0.11:0");
+	world_add(world, KIND_SERVICE, "name", "all", "address", "203.0.113.11:0/tcp", "pool", "all");
+	world_publish(world);
+	assert_int_equal(world_receive(world, backend("10.0.0.11", 9, TCP_ACK)), DROP_no_flow);
+	assert_int_equal(world_receive(world, backend("10.0.0.12", 9, TCP_ACK)), VERDICT_FORWARDED);
+	world_free(world);
+}
+
+static void later_fragments_have_a_last_hop_too(void **state)
+{
+	struct world *world = world_web(1024);
+	struct world_packet packet = syn;
+
+	(void)state;
+	world_add(world, KIND_SERVICE, "name", "dns", "address", "203.0.113.10:53/udp", "pool", "web");
+	world_publish(world);
+	packet.protocol = PROTOCOL_NUMBER_UDP;
+	packet.destination_port = 53;
+	packet.payload = 800;
+	packet.id = 7;
+	packet.fragment = IPV4_MORE_FRAGMENTS;
+	assert_int_equal(world_receive(world, packet), VERDICT_FORWARDED);
+	packet.fragment = 808 / 8;
+	packet.ttl = 1;
+	assert_int_equal(world_receive(world, packet), DROP_ttl_expired);
+	assert_int_equal(world->sent, 0);
+	world_free(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +456,8 @@ int main(void)
 		cmocka_unit_test(source_affinity_brings_all_ports_of_a_client_to_one_backend),
 		cmocka_unit_test(larger_than_the_way_out_is_refused_or_fragmented),
 		cmocka_unit_test(later_fragments_follow_their_first),
+		cmocka_unit_test(later_fragments_have_a_last_hop_too),
+		cmocka_unit_test(a_reply_that_an_all_ports_backend_may_send_is_not_mapped_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
