@@ -93,8 +93,9 @@ static int compile_all(struct work *work)
 	if (result)
 		return result;
 	compile_routes(work);
-	compile_neighbors(work);
-	result = compile_pools(work);
+	result = compile_neighbors(work);
+	if (!result)
+		result = compile_pools(work);
 	if (!result)
 		result = compile_services(work);
 	if (result)

@@ -94,10 +94,12 @@ void compile_routes(struct work *work)
 	qsort(work->route, snapshot->routes, sizeof(*work->route), longest_first);
 }
 
-void compile_neighbors(struct work *work)
+int compile_neighbors(struct work *work)
 {
 	struct snapshot *snapshot = &work->compiled->snapshot;
 
+	if (config_count(work->config, KIND_NEIGHBOR) > STATICS_MAX)
+		return compile_refuse(work, "static neighbors", STATICS_MAX);
 	for (unsigned i = 0; i < config_count(work->config, KIND_NEIGHBOR); i++) {
 		const struct config_neighbor *neighbor = config_at(work->config, KIND_NEIGHBOR, i);
 		uint32_t id = slots_find(work->compiler->interfaces, neighbor->interface);
@@ -110,4 +112,5 @@ void compile_neighbors(struct work *work)
 			.mac = mac_of(neighbor->mac.byte),
 		};
 	}
+	return 0;
 }

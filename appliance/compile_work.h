@@ -40,7 +40,7 @@ int compile_refuse(struct work *work, const char *what, unsigned limit);
 
 int compile_interfaces(struct work *work);
 void compile_routes(struct work *work);
-void compile_neighbors(struct work *work);
+int compile_neighbors(struct work *work);
 int compile_pools(struct work *work);
 int compile_services(struct work *work);
 

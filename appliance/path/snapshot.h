@@ -23,6 +23,7 @@ enum {
 	SERVICES_MAX = 1 << 14,
 	BACKENDS_MAX = 1 << 17,   /* 1,000 services with 100 backends each fit */
 	TARGETS_MAX = 1 << 17,    /* check targets: at most one a backend */
+	STATICS_MAX = 2048,       /* static neighbors: half of the neighbor table stays for others */
 	NONE = 0xffffffff,        /* no index */
 };
 
