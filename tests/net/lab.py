@@ -96,7 +96,7 @@ class Lab:
         return f"{self.name}-{node}"
 
     def command(self, node, *words):
-        return ["ip", "netns", "exec", self.namespace(node), *map(str, words)]
+        return ["nsenter", f"--net=/run/netns/{self.namespace(node)}", "--", *map(str, words)]
 
     def run(self, node, *words, check=True, timeout=30, **keywords):
         return subprocess.run(self.command(node, *words), check=check, timeout=timeout, text=True,
