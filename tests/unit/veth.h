@@ -89,7 +89,7 @@ static inline bool veth_create(unsigned mtu)
 		return false;
 	}
 	/* IPv6 would send frames of its own. */
-	veth_run("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
+	veth_run("sysctl -eqw net.ipv6.conf.default.disable_ipv6=1");
 	veth_run("ip link add near mtu %u address 02:00:00:00:00:02 type veth "
 		 "peer name far mtu %u address 02:00:00:00:00:01", mtu, mtu);
 	veth_run("ip link set lo up && ip link set near up && ip link set far up");
