@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from appliance import wait_for
 from screen import Screen
 
 CONFIG = """\

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from appliance import LB, LBD, PATIENCE, Appliance, wait_for
+from appliance import LB, LBD, PATIENCE
 
 NOBODY = 65534
 

@@ -11,6 +11,7 @@ static void a_new_store_is_empty_and_private(void **state)
 	struct stat status;
 
 	(void)state;
+	umask(022); /* a stricter one of the user's would be obeyed */
 	snprintf(file, sizeof(file), "%s/new/lb.db", directory);
 	store = open_store();
 	assert_loads(store, empty, 0);
