@@ -63,6 +63,8 @@ int revisions_verify(const struct store *store, uint64_t *ret_newest, char **ret
 		     size_t error_size);
 
 /* file.c: the files beside the database. */
+/* What can be done about a system error, to end a sentence; "" where nothing is known. */
+const char *file_advice(int code);
 /* Makes the directory where it is missing; sets store->file. */
 int file_resolve(struct store *store, const char *file, char *error, size_t error_size);
 int file_lock(struct store *store, char *error, size_t error_size);

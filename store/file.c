@@ -32,12 +32,29 @@ static struct beside beside(const struct store *store, const char *suffix)
 	return name;
 }
 
+const char *file_advice(int code)
+{
+	switch (code) {
+	case EACCES:
+	case EPERM:
+		return ". The store and its directory must belong to the user that lbd runs as "
+		       "(root is no exception: lbd lets go of the right to pass over permissions)";
+	case ENOSPC:
+	case EDQUOT:
+		return ". Make room on its disk, then try again";
+	case EROFS:
+		return ". Make its disk writable, or give lbd another path with --db";
+	default:
+		return "";
+	}
+}
+
 static int refuse_system(char *error, size_t error_size, const char *doing, const char *path)
 {
 	int code = errno;
 
-	return store_refuse(error, error_size, -code, "cannot %s %s: %s", doing, path,
-			    strerror(code));
+	return store_refuse(error, error_size, -code, "cannot %s %s: %s%s", doing, path,
+			    strerror(code), file_advice(code));
 }
 
 static bool exists(const char *path)
@@ -165,7 +182,8 @@ int file_inspect(const struct store *store, char *error, size_t error_size)
 		return refuse_system(error, error_size, "open", store->file);
 	if (fstat(descriptor, &status) == 0 && !S_ISREG(status.st_mode)) {
 		close(descriptor);
-		return store_refuse(error, error_size, -EMEDIUMTYPE, "%s is not a regular file",
+		return store_refuse(error, error_size, -EMEDIUMTYPE,
+				    "%s is not a regular file. Give lbd another path with --db",
 				    store->file);
 	}
 	length = pread(descriptor, header, sizeof(header), 0);

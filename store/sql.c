@@ -36,17 +36,20 @@ int sql_refuse(const struct store *store, char *error, size_t error_size)
 				    store->file);
 	case SQLITE_FULL:
 		return store_refuse(error, error_size, -ENOSPC,
-				    "the disk is full, %s was not written", store->file);
+				    "the disk is full, %s was not written%s", store->file,
+				    file_advice(ENOSPC));
 	case SQLITE_NOMEM:
 		return store_refuse(error, error_size, -ENOMEM, "out of memory");
 	case SQLITE_READONLY:
-		return store_refuse(error, error_size, -EROFS, "%s cannot be written", store->file);
+		return store_refuse(error, error_size, -EROFS, "%s cannot be written%s",
+				    store->file, file_advice(EROFS));
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
-		return store_refuse(error, error_size, system ? -system : -EIO, "%s: %s: %s",
+		return store_refuse(error, error_size, system ? -system : -EIO, "%s: %s: %s%s",
 				    store->file, said,
-				    system ? strerror(system) : "no reason given");
+				    system ? strerror(system) : "no reason given",
+				    file_advice(system));
 	default:
 		return store_refuse(error, error_size, -EUCLEAN, "%s", said);
 	}
@@ -125,8 +128,8 @@ int sql_open(struct store *store, char *error, size_t error_size)
 		return store->db ? sql_refuse(store, error, error_size)
 				 : store_refuse(error, error_size, -ENOMEM, "out of memory");
 	if (sqlite3_db_readonly(store->db, "main"))
-		return store_refuse(error, error_size, -EACCES, "%s cannot be written",
-				    store->file);
+		return store_refuse(error, error_size, -EACCES, "%s cannot be written%s",
+				    store->file, file_advice(EACCES));
 	sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
 	for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++)
 		sqlite3_db_config(store->db, off[i], 0, NULL);

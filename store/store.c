@@ -98,6 +98,14 @@ static int refuse_newer(const struct store *store, char *error, size_t error_siz
 	return result;
 }
 
+/* What SQLite says of a damaged file may quote the damage: for a terminal, only what prints. */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 static int open_existing(struct store *store, char *error, size_t error_size)
 {
 	char reason[REASON_SIZE];
@@ -116,6 +124,7 @@ static int open_existing(struct store *store, char *error, size_t error_size)
 	if (!result)
 		result = verify(store, reason, sizeof(reason));
 	if (result == -EUCLEAN) {
+		make_printable(reason);
 		store_refuse(error, error_size, result, "%s is damaged: %s.", store->file, reason);
 		file_way_out(store, error, error_size);
 	} else if (result) {
