@@ -13,10 +13,10 @@ WARN     := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
 CFLAGS   ?= -O2 -g
 override CFLAGS += -std=c17 -D_GNU_SOURCE -I. $(WARN) -MMD -MP -DLB_VERSION='"$(VERSION)"'
 ifneq ($(SANITIZE),)
-override CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+override CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -DLB_SANITIZED
 endif
 LDFLAGS  ?=
-LBD_LIBS := -lpcap -lcap -lsqlite3 -lmnl -ljansson -lsystemd -lmicrohttpd -lpthread
+LBD_LIBS := -lpcap -lcap -lsqlite3 -lmnl -ljansson -lsystemd -lmicrohttpd -lseccomp -lpthread
 LB_LIBS  := -lreadline
 Q        := $(if $(V),,@)
 

@@ -32,7 +32,8 @@ static int refuse(char *error, size_t error_size, int code, const char *format, 
 /* Asks whoever listens there who it is. 0 where nobody does. */
 static int check_stale(const struct sockaddr_un *address, char *error, size_t error_size)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct timeval patience = {.tv_sec = 1}; /* where its queue is full */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct ucred peer = {0};
 	socklen_t length = sizeof(peer);
 	struct stat status;
@@ -40,11 +41,16 @@ static int check_stale(const struct sockaddr_un *address, char *error, size_t er
 
 	if (fd < 0)
 		return refuse(error, error_size, -errno, "socket: %s", strerror(errno));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	failed = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
-	if (!failed || failed == EAGAIN) {
+	if (!failed) {
 		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
-		result = refuse(error, error_size, -EADDRINUSE, "socket %s: another lbd (pid %d) listens there",
+		result = refuse(error, error_size, -EADDRINUSE, "socket %s: another lbd (pid %d) listens there. "
+				"Stop that one, or give this one another path with --socket",
 				address->sun_path, peer.pid);
+	} else if (failed == EAGAIN) {
+		result = refuse(error, error_size, -EADDRINUSE, "socket %s: another lbd listens there, and does "
+				"not answer", address->sun_path);
 	} else if (lstat(address->sun_path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
 		result = refuse(error, error_size, -EEXIST, "%s is in the way: it is not a socket",
 				address->sun_path);
@@ -59,7 +65,7 @@ static void give_to_group(const char *path)
 	struct group entry, *found = NULL;
 	char room[4096];
 
-	if (getgrnam_r("lb", &entry, room, sizeof(room), &found) == 0 && found &&
+	if (getgrnam_r(CONTROL_SOCKET_GROUP, &entry, room, sizeof(room), &found) == 0 && found &&
 	    chown(path, (uid_t)-1, found->gr_gid) < 0)
 		return;
 }
@@ -80,8 +86,10 @@ static void make_directory(const char *path)
 
 /* Made beside its place and renamed into it: from the first moment that it can be reached, it has its
  * group and its mode, and a stale one is replaced at once. */
-static int listen_at(int fd, const struct sockaddr_un *address, const struct sockaddr_un *beside)
+static int listen_at(struct control_socket *made, int fd, const struct sockaddr_un *address,
+		     const struct sockaddr_un *beside)
 {
+	struct stat status;
 	int code;
 
 	unlink(beside->sun_path);
@@ -89,14 +97,17 @@ static int listen_at(int fd, const struct sockaddr_un *address, const struct soc
 		return -errno;
 	give_to_group(beside->sun_path);
 	if (chmod(beside->sun_path, SOCKET_MODE) == 0 && listen(fd, BACKLOG) == 0 &&
-	    rename(beside->sun_path, address->sun_path) == 0)
+	    lstat(beside->sun_path, &status) == 0 && rename(beside->sun_path, address->sun_path) == 0) {
+		*made = (struct control_socket){.fd = fd, .device = status.st_dev, .inode = status.st_ino};
+		memcpy(made->path, address->sun_path, sizeof(made->path));
 		return 0;
+	}
 	code = -errno;
 	unlink(beside->sun_path);
 	return code;
 }
 
-int control_socket_open(const char *path, char *error, size_t error_size)
+int control_socket_open(struct control_socket *ret_socket, const char *path, char *error, size_t error_size)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX}, beside = address;
 	size_t length = strlen(path);
@@ -113,16 +124,21 @@ int control_socket_open(const char *path, char *error, size_t error_size)
 	if (result < 0)
 		return result;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	result = fd < 0 ? -errno : listen_at(fd, &address, &beside);
+	result = fd < 0 ? -errno : listen_at(ret_socket, fd, &address, &beside);
 	if (!result)
-		return fd;
+		return 0;
 	if (fd >= 0)
 		close(fd);
-	return refuse(error, error_size, result, "socket %s: %s", path, strerror(-result));
+	return refuse(error, error_size, result, "socket %s: %s%s", path, strerror(-result),
+		      result == -EACCES ? ". Its directory must belong to the user that lbd runs as" : "");
 }
 
-void control_socket_close(int fd, const char *path)
+void control_socket_close(struct control_socket *made)
 {
-	unlink(path);
-	close(fd);
+	struct stat status;
+
+	if (lstat(made->path, &status) == 0 && status.st_dev == made->device &&
+	    status.st_ino == made->inode)
+		unlink(made->path);
+	close(made->fd);
 }

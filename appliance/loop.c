@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,9 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "appliance/privilege.h"
+#include "appliance/seccomp.h"
 
 enum {
 	BATCH_MIN = 8,
@@ -34,6 +36,7 @@ struct loop {
 	int epoll_fd;
 	uint64_t next_tick_ns;
 	_Atomic bool stop;
+	void (*warn)(const char *sentence);
 	struct loop_stats stats;
 	uint32_t interfaces;    /* highest index with a ring, plus one */
 	unsigned batch[INTERFACES_MAX]; /* frames taken at once: doubled when full, halved when not */
@@ -132,7 +135,9 @@ static void rest(struct loop *loop, uint64_t now_ns)
 	/* A ring whose interface went down ends every sleep until it is asked. The control thread hears
 	 * of the interface by other ways. */
 	for (int i = 0; i < ready; i++)
-		if (events[i].events & EPOLLERR && events[i].data.u32 != NONE)
+		if (events[i].data.u32 == NONE)
+			mailbox_woken(loop->mailbox);
+		else if (events[i].events & EPOLLERR)
 			ring_broken(loop->ring[events[i].data.u32]);
 }
 
@@ -151,6 +156,9 @@ static void *run(void *argument)
 	struct loop *loop = argument;
 	uint64_t busy_ns = clock_now_ns();
 
+	privilege_renounce();
+	if (seccomp_confine(SECCOMP_PATH))
+		loop->warn("the packet path's system calls are not filtered: the kernel cannot");
 	while (!atomic_load_explicit(&loop->stop, memory_order_relaxed)) {
 		uint64_t now_ns = clock_now_ns();
 
@@ -168,8 +176,7 @@ static void *run(void *argument)
 }
 
 /* Zeroed memory, in huge pages and locked where the machine allows it. */
-static int take_memory(struct loop *loop, const struct path_limits *limits,
-		       void (*warn)(const char *sentence))
+static int take_memory(struct loop *loop, const struct path_limits *limits)
 {
 	loop->memory_size = (path_size(limits) + huge_page - 1) & ~(huge_page - 1);
 	loop->memory = mmap(NULL, loop->memory_size, PROT_READ | PROT_WRITE,
@@ -181,8 +188,11 @@ static int take_memory(struct loop *loop, const struct path_limits *limits,
 			return -ENOMEM;
 		madvise(loop->memory, loop->memory_size, MADV_HUGEPAGE);
 	}
+	privilege_raise();
 	if (mlock(loop->memory, loop->memory_size) < 0)
-		warn("the packet path's memory is not locked (RLIMIT_MEMLOCK): page faults may delay packets");
+		loop->warn("the packet path's memory is not locked (CAP_IPC_LOCK, or RLIMIT_MEMLOCK): "
+			   "page faults may delay packets");
+	privilege_lower();
 	return 0;
 }
 
@@ -197,13 +207,9 @@ static int pin(struct loop *loop, int cpu)
 
 static int start_thread(struct loop *loop)
 {
-	sigset_t all, before;
-
-	/* Signals are the control thread's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	/* The signals that control waits for are blocked here already, as they are there. */
 	int result = -pthread_create(&loop->thread, NULL, run, loop);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+
 	if (!result)
 		pthread_setname_np(loop->thread, "lbd-path");
 	return result;
@@ -229,8 +235,9 @@ int loop_start(struct loop **ret_loop, const struct loop_options *options, struc
 	if (!loop)
 		return -ENOMEM;
 	loop->mailbox = mailbox;
+	loop->warn = warn;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	result = take_memory(loop, &options->limits, warn);
+	result = take_memory(loop, &options->limits);
 	if (result)
 		goto fail;
 	loop->path = path_new(loop->memory, &options->limits,

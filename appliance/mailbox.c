@@ -95,14 +95,20 @@ bool mailbox_pending(const struct mailbox *mailbox)
 void mailbox_serve(struct mailbox *mailbox, struct path *path, uint64_t now_ns)
 {
 	struct errand *errand = atomic_load_explicit(&mailbox->errand, memory_order_acquire);
-	eventfd_t value;
 
 	if (!errand)
 		return;
-	eventfd_read(mailbox->wake_fd, &value);
 	atomic_store_explicit(&mailbox->errand, NULL, memory_order_relaxed);
 	errand->run(path, errand->argument, now_ns);
 	signal_fd(mailbox->done_fd);
+}
+
+/* An errand stands in its place before the descriptor says so: what is cleared here is seen next. */
+void mailbox_woken(struct mailbox *mailbox)
+{
+	eventfd_t value;
+
+	eventfd_read(mailbox->wake_fd, &value);
 }
 
 int mailbox_wake_fd(const struct mailbox *mailbox)

@@ -36,8 +36,10 @@ bool mailbox_next_event(struct mailbox *mailbox, struct path_event *ret_event, b
 /* The path's side. */
 bool mailbox_pending(const struct mailbox *mailbox);
 void mailbox_serve(struct mailbox *mailbox, struct path *path, uint64_t now_ns);
-/* Readable when an errand waits: wakes a path that sleeps. */
+/* Readable when an errand waits: wakes a path that sleeps. Call mailbox_woken() then: a path that was
+ * awake has served errands without a look at the descriptor. */
 int mailbox_wake_fd(const struct mailbox *mailbox);
+void mailbox_woken(struct mailbox *mailbox);
 void mailbox_event(struct mailbox *mailbox, const struct path_event *event);
 
 #endif

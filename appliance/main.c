@@ -7,16 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "appliance/control.h"
+#include "appliance/control_socket.h"
 #include "appliance/directory.h"
 #include "appliance/metrics.h"
 #include "appliance/privilege.h"
 #include "appliance/replay.h"
+#include "appliance/seccomp.h"
 #include "appliance/server.h"
 
 enum { ERROR_SIZE = 1024, EXIT_USAGE = 2, ETHERNET_OVERHEAD = 14 + 4 };
@@ -102,23 +103,22 @@ static int parse_options(int argc, char **argv, struct options *options)
 static int check_store(const char *file)
 {
 	char error[ERROR_SIZE], text[ERROR_SIZE];
-	struct config *config = NULL;
 	struct store *store;
-	uint64_t revision;
-	int result = store_open(&store, file, error, sizeof(error));
 
-	if (!result) {
-		result = store_load(store, &config, &revision, error, sizeof(error));
-		if (!result)
-			result = store_describe(store, text, sizeof(text)) < 0;
-		store_close(store);
+	if (access(file, F_OK) < 0 && errno == ENOENT) {
+		fprintf(stderr, "lbd: there is no store %s. The first start of lbd makes it\n", file);
+		return EXIT_FAILURE;
 	}
-	config_free(config);
-	if (result)
+	if (store_open(&store, file, error, sizeof(error))) {
 		complain(error);
-	else
-		puts(text);
-	return result ? EXIT_FAILURE : EXIT_SUCCESS;
+		return EXIT_FAILURE;
+	}
+	if (error[0])
+		complain(error);
+	store_describe(store, text, sizeof(text));
+	store_close(store);
+	fputs(text, stdout);
+	return EXIT_SUCCESS;
 }
 
 /* Everything that runs. */
@@ -206,6 +206,8 @@ static int open_all(struct daemon *daemon, const struct options *options, char *
 		return -ENOMEM;
 	journal_listen(control->journal, tell_consoles, daemon);
 	result = store_open(&control->store, options->db, error, ERROR_SIZE);
+	if (!result && error[0])
+		journal_say(control->journal, "%s", error);
 	if (!result)
 		result = store_load(control->store, &config, &revision, error, ERROR_SIZE);
 	if (!result)
@@ -228,10 +230,14 @@ static int open_all(struct daemon *daemon, const struct options *options, char *
 			return result;
 	}
 	snprintf(error, ERROR_SIZE, "cannot wait for events");
-	if ((daemon->metrics && watch(daemon, metrics_fd(daemon->metrics))) || watch(daemon, daemon->signal_fd) || watch(daemon, server_fd(daemon->server)) ||
+	if (watch(daemon, daemon->signal_fd) || watch(daemon, server_fd(daemon->server)) ||
 	    watch(daemon, ports_fd(control->ports)) ||
-	    watch(daemon, mailbox_event_fd(control->mailbox)))
+	    watch(daemon, mailbox_event_fd(control->mailbox)) ||
+	    (daemon->metrics && watch(daemon, metrics_fd(daemon->metrics))))
 		return -EIO;
+	privilege_settle();
+	if (seccomp_confine(SECCOMP_CONTROL))
+		complain("system calls are not filtered: the kernel cannot");
 	journal_say(control->journal, "lbd %s runs, r%llu, console at %s", LB_VERSION,
 		    (unsigned long long)revision, options->socket);
 	return 0;
@@ -300,17 +306,14 @@ static void run(struct daemon *daemon)
 static int serve(const struct options *options)
 {
 	struct daemon daemon = {.epoll_fd = -1, .signal_fd = -1};
-	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	char error[ERROR_SIZE];
 	int result;
 
-	/* While the privilege is there; without it the loop says what is not locked. */
-	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	result = directory_prepare(options->db, options->user, error, sizeof(error));
 	if (!result)
 		result = directory_prepare(options->socket, options->user, error, sizeof(error));
 	if (!result)
-		result = privilege_drop(options->user, error, sizeof(error));
+		result = privilege_drop(options->user, CONTROL_SOCKET_GROUP, error, sizeof(error));
 	if (!result)
 		result = open_all(&daemon, options, error);
 	if (!result) {

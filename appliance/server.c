@@ -35,8 +35,8 @@ struct client {
 
 struct server {
 	const struct appliance *appliance;
-	char path[CONTROL_SOCKET_PATH_SIZE];
-	int listener, epoll;
+	struct control_socket socket;
+	int epoll;
 	uint64_t now_ns;
 	struct client client[CLIENTS_MAX];
 };
@@ -360,7 +360,7 @@ static void refuse_crowd(int fd)
 
 static void accept_one(struct server *server)
 {
-	int fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(server->socket.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct client *client = free_place(server);
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
 	char user[USER_SIZE];
@@ -458,7 +458,7 @@ static int watch_listener(struct server *server)
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = server};
 
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (server->epoll < 0 || epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->listener, &event) < 0)
+	if (server->epoll < 0 || epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->socket.fd, &event) < 0)
 		return -errno;
 	return 0;
 }
@@ -477,13 +477,11 @@ int server_open(struct server **ret_server, const char *path, const struct appli
 	server->epoll = -1;
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
 		server->client[i] = (struct client){.server = server, .fd = -1};
-	server->listener = control_socket_open(path, error, error_size);
-	if (server->listener < 0) {
-		result = server->listener;
+	result = control_socket_open(&server->socket, path, error, error_size);
+	if (result < 0) {
 		free(server);
 		return result;
 	}
-	snprintf(server->path, sizeof(server->path), "%s", path);
 	result = watch_listener(server);
 	if (result < 0) {
 		snprintf(error, error_size, "epoll: %s", strerror(-result));
@@ -501,7 +499,7 @@ void server_close(struct server *server)
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
 		if (server->client[i].fd >= 0)
 			client_close(&server->client[i]);
-	control_socket_close(server->listener, server->path);
+	control_socket_close(&server->socket);
 	if (server->epoll >= 0)
 		close(server->epoll);
 	free(server);
