@@ -1,4 +1,5 @@
-"""Fixtures of the fault tests: whatever a test does to lbd, no sanitizer may have complained."""
+"""Fixtures of the fault tests: whatever a test does to lbd, no sanitizer may have complained,
+and no system call been refused."""
 import os
 import re
 import shutil
@@ -43,7 +44,7 @@ def make_daemon(folder):
             if daemon.is_alive():
                 daemon.stop()
             log = daemon.log_text()
-            assert not re.search(r"Sanitizer|runtime error", log), log
+            assert not re.search(r"Sanitizer|runtime error|not on lbd's list", log), log
     finally:
         for daemon in made:
             if daemon.is_alive():

@@ -3,6 +3,7 @@ to it. It may be killed at any moment, and started on whatever a test has made o
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -24,6 +25,18 @@ def wait_until(condition, seconds, what):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.002)
     return value
+
+
+def for_anybody(program, folder):
+    """A copy of the program where every user can reach it."""
+    copy = shutil.copy(program, folder)
+    os.chmod(copy, 0o755)
+    return copy
+
+
+def become(user, group):
+    """What runs a command as that user, in that group alone."""
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
 
 
 class Said:
@@ -56,10 +69,11 @@ class Daemon:
         self.socket = self.folder / "sock"
         self.log = self.folder / "log"
         self.arguments, self.enter = arguments, enter
+        self.program = LBD
         self.process = None
 
     def command(self, *arguments):
-        return [*self.enter, LBD, "--db", self.database, *arguments]
+        return [*self.enter, self.program, "--db", self.database, *arguments]
 
     def begin(self):
         """Starts it, and does not wait."""

@@ -232,7 +232,7 @@ class Appliance:
             raise AssertionError("lbd did not end within 10 s of SIGTERM")
         log = self.log_text()
         assert status == 0, f"lbd ended with {status}:\n{log}"
-        assert not re.search(r"Sanitizer|runtime error", log), log
+        assert not re.search(r"Sanitizer|runtime error|not on lbd's list", log), log
 
     def describe(self):
         """For the report of a failed test."""
