@@ -15,8 +15,8 @@ enum { BACKLOG = 16, SOCKET_MODE = 0660, DIRECTORY_MODE = 0755 };
 /* Room for it is kept in every path. */
 static const char beside_suffix[] = ".new";
 
-_Static_assert(CONTROL_SOCKET_PATH_SIZE + sizeof(beside_suffix) <= sizeof(((struct sockaddr_un *)0)->sun_path),
-	       "both paths must fit");
+_Static_assert(CONTROL_SOCKET_PATH_SIZE + sizeof(beside_suffix) <=
+	       sizeof(((struct sockaddr_un *)0)->sun_path), "both paths must fit");
 
 __attribute__((format(printf, 4, 5)))
 static int refuse(char *error, size_t error_size, int code, const char *format, ...)
@@ -45,12 +45,14 @@ static int check_stale(const struct sockaddr_un *address, char *error, size_t er
 	failed = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
 	if (!failed) {
 		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
-		result = refuse(error, error_size, -EADDRINUSE, "socket %s: another lbd (pid %d) listens there. "
-				"Stop that one, or give this one another path with --socket",
+		result = refuse(error, error_size, -EADDRINUSE,
+				"socket %s: another lbd (pid %d) listens there. Stop that one, or "
+				"give this one another path with --socket",
 				address->sun_path, peer.pid);
 	} else if (failed == EAGAIN) {
-		result = refuse(error, error_size, -EADDRINUSE, "socket %s: another lbd listens there, and does "
-				"not answer", address->sun_path);
+		result = refuse(error, error_size, -EADDRINUSE,
+				"socket %s: another lbd listens there, and does not answer",
+				address->sun_path);
 	} else if (lstat(address->sun_path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
 		result = refuse(error, error_size, -EEXIST, "%s is in the way: it is not a socket",
 				address->sun_path);
@@ -84,8 +86,8 @@ static void make_directory(const char *path)
 	}
 }
 
-/* Made beside its place and renamed into it: from the first moment that it can be reached, it has its
- * group and its mode, and a stale one is replaced at once. */
+/* Made beside its place and renamed into it: from the first moment that it can be reached, it has
+ * its group and its mode, and a stale one is replaced at once. */
 static int listen_at(struct control_socket *made, int fd, const struct sockaddr_un *address,
 		     const struct sockaddr_un *beside)
 {
@@ -97,8 +99,11 @@ static int listen_at(struct control_socket *made, int fd, const struct sockaddr_
 		return -errno;
 	give_to_group(beside->sun_path);
 	if (chmod(beside->sun_path, SOCKET_MODE) == 0 && listen(fd, BACKLOG) == 0 &&
-	    lstat(beside->sun_path, &status) == 0 && rename(beside->sun_path, address->sun_path) == 0) {
-		*made = (struct control_socket){.fd = fd, .device = status.st_dev, .inode = status.st_ino};
+	    lstat(beside->sun_path, &status) == 0 &&
+	    rename(beside->sun_path, address->sun_path) == 0) {
+		made->fd = fd;
+		made->device = status.st_dev;
+		made->inode = status.st_ino;
 		memcpy(made->path, address->sun_path, sizeof(made->path));
 		return 0;
 	}
@@ -107,14 +112,16 @@ static int listen_at(struct control_socket *made, int fd, const struct sockaddr_
 	return code;
 }
 
-int control_socket_open(struct control_socket *ret_socket, const char *path, char *error, size_t error_size)
+int control_socket_open(struct control_socket *ret_socket, const char *path, char *error,
+			size_t error_size)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX}, beside = address;
 	size_t length = strlen(path);
 	int fd, result;
 
 	if (length >= CONTROL_SOCKET_PATH_SIZE)
-		return refuse(error, error_size, -ENAMETOOLONG, "socket %s: longer than %d characters", path,
+		return refuse(error, error_size, -ENAMETOOLONG,
+			      "socket %s: longer than %d characters", path,
 			      CONTROL_SOCKET_PATH_SIZE - 1);
 	memcpy(address.sun_path, path, length);
 	memcpy(beside.sun_path, path, length);
@@ -130,7 +137,8 @@ int control_socket_open(struct control_socket *ret_socket, const char *path, cha
 	if (fd >= 0)
 		close(fd);
 	return refuse(error, error_size, result, "socket %s: %s%s", path, strerror(-result),
-		      result == -EACCES ? ". Its directory must belong to the user that lbd runs as" : "");
+		      result != -EACCES ? "" :
+		      ". Its directory must belong to the user that lbd runs as");
 }
 
 void control_socket_close(struct control_socket *made)

@@ -16,10 +16,11 @@ struct control_socket {
 	char path[CONTROL_SOCKET_PATH_SIZE];
 };
 
-/* Listens at `path`: mode 0660, CONTROL_SOCKET_GROUP where there is one. A socket file that nobody listens on is
- * replaced; one that is alive is not: -EADDRINUSE with its pid in `error`. 0, or a negative errno with a
- * sentence. */
-int control_socket_open(struct control_socket *ret_socket, const char *path, char *error, size_t error_size);
+/* Listens at `path`: mode 0660, CONTROL_SOCKET_GROUP where there is one. A socket file that nobody
+ * listens on is replaced; one that is alive is not: -EADDRINUSE with its pid in `error`. 0, or a
+ * negative errno with a sentence. */
+int control_socket_open(struct control_socket *ret_socket, const char *path, char *error,
+			size_t error_size);
 /* A file that another lbd has put there in the meantime stays. */
 void control_socket_close(struct control_socket *made);
 

@@ -39,7 +39,7 @@ struct loop {
 	void (*warn)(const char *sentence);
 	struct loop_stats stats;
 	uint32_t interfaces;    /* highest index with a ring, plus one */
-	unsigned batch[INTERFACES_MAX]; /* frames taken at once: doubled when full, halved when not */
+	unsigned batch[INTERFACES_MAX]; /* frames taken at once: twice as many when full, or half */
 	struct ring *ring[INTERFACES_MAX];
 };
 
@@ -132,8 +132,8 @@ static void rest(struct loop *loop, uint64_t now_ns)
 	loop->next_tick_ns = 0;
 	int ready = epoll_wait(loop->epoll_fd, events, INTERFACES_MAX + 1, timeout_ms);
 
-	/* A ring whose interface went down ends every sleep until it is asked. The control thread hears
-	 * of the interface by other ways. */
+	/* A ring whose interface went down ends every sleep until it is asked. The control thread
+	 * hears of the interface by other ways. */
 	for (int i = 0; i < ready; i++)
 		if (events[i].data.u32 == NONE)
 			mailbox_woken(loop->mailbox);
@@ -190,8 +190,8 @@ static int take_memory(struct loop *loop, const struct path_limits *limits)
 	}
 	privilege_raise();
 	if (mlock(loop->memory, loop->memory_size) < 0)
-		loop->warn("the packet path's memory is not locked (CAP_IPC_LOCK, or RLIMIT_MEMLOCK): "
-			   "page faults may delay packets");
+		loop->warn("the packet path's memory is not locked (CAP_IPC_LOCK, or "
+			   "RLIMIT_MEMLOCK): page faults may delay packets");
 	privilege_lower();
 	return 0;
 }
@@ -241,7 +241,8 @@ int loop_start(struct loop **ret_loop, const struct loop_options *options, struc
 	if (result)
 		goto fail;
 	loop->path = path_new(loop->memory, &options->limits,
-			      &(struct path_output){.context = loop, .send = send_frame, .event = take_event});
+			      &(struct path_output){.context = loop, .send = send_frame,
+						    .event = take_event});
 	snprintf(error, error_size, "the packet path's thread does not start");
 	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, mailbox_wake_fd(mailbox), &wake) < 0) {
 		result = -errno;
@@ -251,8 +252,8 @@ int loop_start(struct loop **ret_loop, const struct loop_options *options, struc
 	if (result)
 		goto fail;
 	if (options->cpu >= 0 && (result = pin(loop, options->cpu))) {
-		snprintf(error, error_size, "cannot pin the packet path to CPU %d: %s", options->cpu,
-			 strerror(-result));
+		snprintf(error, error_size, "cannot pin the packet path to CPU %d: %s",
+			 options->cpu, strerror(-result));
 		loop_stop(loop);
 		return result;
 	}

@@ -103,7 +103,7 @@ void mailbox_serve(struct mailbox *mailbox, struct path *path, uint64_t now_ns)
 	signal_fd(mailbox->done_fd);
 }
 
-/* An errand stands in its place before the descriptor says so: what is cleared here is seen next. */
+/* An errand is in its place before the descriptor says so: what is cleared here is seen next. */
 void mailbox_woken(struct mailbox *mailbox)
 {
 	eventfd_t value;
@@ -143,7 +143,7 @@ bool mailbox_next_event(struct mailbox *mailbox, struct path_event *ret_event, b
 	*ret_lost = atomic_exchange_explicit(&mailbox->lost, false, memory_order_acquire);
 	if (read == atomic_load_explicit(&mailbox->written, memory_order_acquire)) {
 		eventfd_read(mailbox->event_fd, &value);
-		/* What was written before the read is seen now, or the descriptor is readable again. */
+		/* What was written before is seen now, or the descriptor is readable again. */
 		if (read == atomic_load_explicit(&mailbox->written, memory_order_acquire))
 			return false;
 	}

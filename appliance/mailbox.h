@@ -1,10 +1,11 @@
-/* The only ways between the control thread and the packet path's: errands one way, events the other.
+/* The only ways between the control thread and the packet path's: errands one way, events the
+ * other.
  *
  * An errand is a function that the path's thread runs between two batches: a snapshot to publish,
  * counters to copy, a slice of the flow table to look at. One is under way at a time, the control
  * thread waits for it, and the path's thread never waits for anything: it looks at one word a turn.
- * Events go through a ring with one writer and one reader; when it is full the newest are dropped and
- * the reader is told so, since it can ask by errand for what it missed.
+ * Events go through a ring with one writer and one reader; when it is full the newest are dropped
+ * and the reader is told so, since it can ask by errand for what it missed.
  *
  * Without a second thread (replay) errands run at once, in place.
  */
@@ -36,8 +37,8 @@ bool mailbox_next_event(struct mailbox *mailbox, struct path_event *ret_event, b
 /* The path's side. */
 bool mailbox_pending(const struct mailbox *mailbox);
 void mailbox_serve(struct mailbox *mailbox, struct path *path, uint64_t now_ns);
-/* Readable when an errand waits: wakes a path that sleeps. Call mailbox_woken() then: a path that was
- * awake has served errands without a look at the descriptor. */
+/* Readable when an errand waits: wakes a path that sleeps. Call mailbox_woken() then: a path that
+ * was awake has served errands without a look at the descriptor. */
 int mailbox_wake_fd(const struct mailbox *mailbox);
 void mailbox_woken(struct mailbox *mailbox);
 void mailbox_event(struct mailbox *mailbox, const struct path_event *event);

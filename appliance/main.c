@@ -106,7 +106,7 @@ static int check_store(const char *file)
 	struct store *store;
 
 	if (access(file, F_OK) < 0 && errno == ENOENT) {
-		fprintf(stderr, "lbd: there is no store %s. The first start of lbd makes it\n", file);
+		fprintf(stderr, "lbd: there is no store %s. lbd makes it when it starts\n", file);
 		return EXIT_FAILURE;
 	}
 	if (store_open(&store, file, error, sizeof(error))) {

@@ -10,12 +10,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* For packet sockets; for send buffers beyond the system's limit; for memory that stays in memory. */
+/* For packet sockets; for send buffers beyond the system's limit; for memory that is locked. */
 static const cap_value_t wanted[] = {CAP_NET_RAW, CAP_NET_ADMIN, CAP_IPC_LOCK};
 enum { NONE, FOR_RINGS = 2, FOR_START = 3 }; /* how many of them */
 
-/* Who is in a group may give files to it, and needs no privilege for that. Where the group is missing,
- * or the right to join it, the socket stays its owner's alone. */
+/* Who is in a group may give files to it, and needs no privilege for that. Where the group is
+ * missing, or the right to join it, the socket stays its owner's alone. */
 static void join_group(const char *name)
 {
 	const struct group *entry = getgrnam(name);

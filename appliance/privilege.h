@@ -9,9 +9,9 @@
 
 #include <stddef.h>
 
-/* Changes to `user` (NULL: stays who it is) with the groups that the user has, joins `group` where that
- * exists, so that the socket can be given to it, and lets every other capability go. 0, or a negative
- * errno with a sentence. */
+/* Changes to `user` (NULL: stays who it is) with the groups that the user has, joins `group` where
+ * that exists, so that the socket can be given to it, and lets every other capability go. 0, or a
+ * negative errno with a sentence. */
 int privilege_drop(const char *user, const char *group, char *error, size_t error_size);
 
 void privilege_raise(void);

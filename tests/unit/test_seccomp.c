@@ -1,5 +1,5 @@
-/* Confined threads: what they may still do, what they may not, and that a refusal is told. Each test is
- * a process of its own, since confinement is for good. */
+/* Confined threads: what they may still do, what they may not, and that a refusal is told. Each
+ * test is a process of its own, since confinement is for good. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +64,7 @@ static int make_refused_calls(void)
 	wrong += !(socket(AF_INET, SOCK_STREAM, 0) == -1 && errno == EPERM);
 	wrong += !(execv("/bin/true", command) == -1 && errno == EPERM);
 	wrong += !(fork() == -1 && errno == EPERM);
-	wrong += !(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
+	wrong += !(mmap(NULL, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
 		   errno == EPERM);
 	wrong += !(rename("/tmp/a", "/tmp/b") == -1 && errno == EPERM);
 	return wrong;
@@ -74,7 +74,8 @@ static void assert_told(const char *told, long call)
 {
 	char sentence[128];
 
-	snprintf(sentence, sizeof(sentence), "lbd: system call %ld is not on lbd's list: refused\n", call);
+	snprintf(sentence, sizeof(sentence), "lbd: system call %ld is not on lbd's list: refused\n",
+		 call);
 	assert_non_null(strstr(told, sentence));
 }
 

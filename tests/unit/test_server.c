@@ -401,7 +401,7 @@ static void a_second_one_is_refused_and_names_the_first(void **state)
 				     sizeof(house->error)), -EADDRINUSE);
 	snprintf(expected, sizeof(expected), "socket %s: another lbd (pid %d) listens there", house->path,
 		 getpid());
-	assert_string_equal(house->error, expected);
+	assert_non_null(strstr(house->error, expected));
 	open_console(house, &console, false);
 	hang_up(&console);
 }
