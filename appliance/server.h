@@ -1,8 +1,8 @@
 /* The control socket: consoles come, run their sessions, and hear of events.
  *
- * Non-blocking, on the control thread. A console that does not read holds up nobody: its next request
- * is not read before its last reply is gone, and events that find its buffer full are dropped and
- * counted. Who speaks is the kernel's word (SO_PEERCRED), never the console's.
+ * Non-blocking, on the control thread. A console that does not read holds up nobody: its next
+ * request is not read before its last reply is gone, and events that find its buffer full are
+ * dropped and counted. Who speaks is the kernel's word (SO_PEERCRED), never the console's.
  */
 #ifndef APPLIANCE_SERVER_H
 #define APPLIANCE_SERVER_H

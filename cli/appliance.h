@@ -51,9 +51,9 @@ struct appliance {
 	const struct config *(*running)(void *context);
 	uint64_t (*revision)(void *context);
 
-	/* Validates, builds, stores and publishes; takes nothing over: the candidate stays the caller's.
-	 * 0 where the candidate equals what runs (ret_revision: the present one), 1 where a revision
-	 * was made, in force and on disk. `say` hears warnings. */
+	/* Validates, builds, stores and publishes; takes nothing over: the candidate stays the
+	 * caller's. 0 where the candidate equals what runs (ret_revision: the present one), 1
+	 * where a revision was made, in force and on disk. `say` hears warnings. */
 	int (*commit)(void *context, const struct config *candidate, const struct commit_note *note,
 		      appliance_say *say, void *say_context, uint64_t *ret_revision, char *error,
 		      size_t error_size);
@@ -79,8 +79,8 @@ struct appliance {
 	int (*clear_flows)(void *context, const struct filter *filter, uint64_t *ret_count,
 			   char *error, size_t error_size);
 
-	/* Starts the clock of a drain that is in force: after `timeout_ns` (0: never) what is left of
-	 * its flows is closed. */
+	/* Starts the clock of a drain that is in force: after `timeout_ns` (0: never) what is
+	 * left of its flows is closed. */
 	int (*drain_deadline)(void *context, const struct config_backend *backend,
 			      uint64_t timeout_ns, char *error, size_t error_size);
 	/* Flows that the backend still has; for `wait`. */

@@ -38,7 +38,8 @@ static unsigned list_keywords(const struct next *next, unsigned count, const cha
 /* The words of the command's name that stand before the one in question: "show ". */
 static void name_before(const struct position *position, char *ret_text, size_t size)
 {
-	snprintf(ret_text, size, "%s%s", position->complete || !position->words ? "" : position->verb,
+	snprintf(ret_text, size, "%s%s",
+		 position->complete || !position->words ? "" : position->verb,
 		 position->complete || !position->words ? "" : " ");
 }
 
@@ -52,11 +53,13 @@ static int fault_ambiguous(const struct position *position, const struct next *n
 	name_before(position, before, sizeof(before));
 	list_keywords(next, count, before, typed->text, list);
 	return fault_at(ret_fault, typed->offset, typed->length, "ambiguous \"%s%s%s\": %s",
-			second ? words->word[word - 1].text : "", second ? " " : "", typed->text, list);
+			second ? words->word[word - 1].text : "", second ? " " : "", typed->text,
+			list);
 }
 
 /* An option of the command that cannot be given here any more. */
-static int fault_spent(const struct position *position, const struct word *typed, struct fault *ret_fault)
+static int fault_spent(const struct position *position, const struct word *typed,
+		       struct fault *ret_fault)
 {
 	struct parameter p;
 
@@ -66,8 +69,8 @@ static int fault_spent(const struct position *position, const struct word *typed
 		if (p.operand || strcmp(p.attribute->name, typed->text) != 0)
 			continue;
 		if (position->given & 1u << i)
-			return fault_at(ret_fault, typed->offset, typed->length, "%s is given twice",
-					typed->text);
+			return fault_at(ret_fault, typed->offset, typed->length,
+					"%s is given twice", typed->text);
 		return fault_at(ret_fault, typed->offset, typed->length,
 				"%s excludes what was given before it", typed->text);
 	}
@@ -81,7 +84,8 @@ static int fault_pipe(const struct position *position, const struct next *next, 
 
 	if (!word || position->filter_awaited || !position->complete || position->syntax.pipes)
 		return fault_missing(position, next, count, words, ret_fault);
-	return fault_at(ret_fault, typed->offset, typed->length, "only show and lookup have output to filter");
+	return fault_at(ret_fault, typed->offset, typed->length,
+			"only show and lookup have output to filter");
 }
 
 static int fault_unknown(const struct position *position, const struct next *next, unsigned count,
@@ -97,7 +101,8 @@ static int fault_unknown(const struct position *position, const struct next *nex
 			keywords[known++] = next[i].word;
 	if (!known)
 		return fault_at(ret_fault, typed->offset, typed->length,
-				"unexpected \"%s\", the command is complete before it", typed->text);
+				"unexpected \"%s\", the command is complete before it",
+				typed->text);
 	name_before(position, before, sizeof(before));
 	what = !position->complete ? "command" : position->filter_awaited ? "filter" : "option";
 	near = suggest(typed->text, keywords, known);
@@ -109,8 +114,8 @@ static int fault_unknown(const struct position *position, const struct next *nex
 		return fault_at(ret_fault, typed->offset, typed->length,
 				"no command \"%s\". `help` lists them", typed->text);
 	list_keywords(next, count, "", "", list);
-	return fault_at(ret_fault, typed->offset, typed->length, "no %s \"%s%s\", only: %s", what, before,
-			typed->text, list);
+	return fault_at(ret_fault, typed->offset, typed->length, "no %s \"%s%s\", only: %s", what,
+			before, typed->text, list);
 }
 
 int choose_next(const struct position *position, const struct next *next, unsigned count,
@@ -126,7 +131,8 @@ int choose_next(const struct position *position, const struct next *next, unsign
 			return (int)i;
 		if (next[i].type == NEXT_VALUE)
 			value = (int)i;
-		if (!is_keyword(&next[i]) || typed->quoted || !has_prefix(next[i].word, typed->text))
+		if (!is_keyword(&next[i]) || typed->quoted ||
+		    !has_prefix(next[i].word, typed->text))
 			continue;
 		prefixed = (int)i;
 		candidates++;

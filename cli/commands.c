@@ -54,10 +54,13 @@ static void begin_output(struct session *session)
 {
 	const struct command *command = session->command;
 
-	for (unsigned i = 0; i < command->pipes; i++)
-		if (command->pipe[i].type != PIPE_JSON)
-			session->sink.filter(session->sink.context, command->pipe[i].type,
-					     command->pipe[i].pattern ? command->pipe[i].pattern : "");
+	for (unsigned i = 0; i < command->pipes; i++) {
+		const struct pipe *pipe = &command->pipe[i];
+
+		if (pipe->type != PIPE_JSON)
+			session->sink.filter(session->sink.context, pipe->type,
+					     pipe->pattern ? pipe->pattern : "");
+	}
 }
 
 static void end_output(struct session *session)
@@ -110,8 +113,8 @@ static int show_topic(struct session *session)
 	struct filter filter = filter_of(&session->command->arguments);
 	struct report *report = NULL;
 	char error[FAULT_TEXT_SIZE];
-	int result = appliance->report(appliance->context, session->command->syntax.topic, &filter, &report,
-				       error, sizeof(error));
+	int result = appliance->report(appliance->context, session->command->syntax.topic, &filter,
+				       &report, error, sizeof(error));
 
 	return result < 0 ? refuse(session, result, error) : put_report(session, report);
 }
@@ -128,7 +131,8 @@ static int show_config(struct session *session)
 {
 	const struct config *config = session->appliance->running(session->appliance->context);
 
-	return put_text(session, wants_json(session) ? render_config_json(config) : config_text(config));
+	return put_text(session,
+			wants_json(session) ? render_config_json(config) : config_text(config));
 }
 
 static int show_revisions(struct session *session)
@@ -161,7 +165,8 @@ static int run_lookup(struct session *session)
 	};
 	struct report *report = NULL;
 	char error[FAULT_TEXT_SIZE];
-	int result = appliance->lookup(appliance->context, &question, &report, error, sizeof(error));
+	int result = appliance->lookup(appliance->context, &question, &report, error,
+				       sizeof(error));
 
 	return result < 0 ? refuse(session, result, error) : put_report(session, report);
 }
@@ -169,7 +174,8 @@ static int run_lookup(struct session *session)
 static int clear_counters(struct session *session)
 {
 	char error[FAULT_TEXT_SIZE];
-	int result = session->appliance->clear_counters(session->appliance->context, error, sizeof(error));
+	int result = session->appliance->clear_counters(session->appliance->context, error,
+							sizeof(error));
 
 	return result < 0 ? refuse(session, result, error) : 0;
 }
@@ -179,15 +185,16 @@ static int clear_flow(struct session *session)
 	struct filter filter = filter_of(&session->command->arguments);
 	char error[FAULT_TEXT_SIZE];
 	uint64_t count;
-	int result = session->appliance->clear_flows(session->appliance->context, &filter, &count, error,
-						     sizeof(error));
+	int result = session->appliance->clear_flows(session->appliance->context, &filter, &count,
+						     error, sizeof(error));
 
 	if (result < 0)
 		return refuse(session, result, error);
 	if (wants_json(session))
 		session_print_text(session, render_clear_json(count));
 	else if (!(session->request.flags & REQUEST_QUIET))
-		session_print(session, "%" PRIu64 " flow%s closed.\n", count, count == 1 ? "" : "s");
+		session_print(session, "%" PRIu64 " flow%s closed.\n", count,
+			      count == 1 ? "" : "s");
 	return 0;
 }
 
@@ -206,7 +213,8 @@ static int run_export(struct session *session)
 	if (*file)
 		session->sink.file(session->sink.context, file, script, strlen(script));
 	else
-		session_print_text(session, wants_json(session) ? render_export_json(script) : strdup(script));
+		session_print_text(session, wants_json(session) ? render_export_json(script) :
+								  strdup(script));
 	free(script);
 	return 0;
 }
@@ -240,7 +248,7 @@ static int set_terminal(struct session *session)
 	return at_keyboard(session, action);
 }
 
-/* What is left before the wait is over: flows, or for `enable` the backend's being up. 0: nothing. */
+/* What is left before the wait is over: flows; of `enable` the backend's being up. 0: nothing. */
 static int wait_rest(struct session *session, uint64_t *ret_rest, char *error, size_t error_size)
 {
 	const struct appliance *appliance = session->appliance;
@@ -254,7 +262,8 @@ static int wait_rest(struct session *session, uint64_t *ret_rest, char *error, s
 		return appliance->backend_flows(appliance->context, &wait->backend, ret_rest, error,
 						error_size);
 	memcpy(filter.name, wait->backend.pool, sizeof(filter.name));
-	result = appliance->report(appliance->context, TOPIC_BACKEND, &filter, &report, error, error_size);
+	result = appliance->report(appliance->context, TOPIC_BACKEND, &filter, &report, error,
+				   error_size);
 	if (result < 0)
 		return result;
 	state = report_find(report, "state");
@@ -291,8 +300,8 @@ void wait_poll(struct session *session)
 		fault_whole(session->fault, "timed out: backend %s is not up", label);
 		wait_failed(session, STATUS_TIMED_OUT);
 	} else {
-		fault_whole(session->fault, "timed out: backend %s had %" PRIu64 " flow%s left", label,
-			    wait->rest, wait->rest == 1 ? "" : "s");
+		fault_whole(session->fault, "timed out: backend %s had %" PRIu64 " flow%s left",
+			    label, wait->rest, wait->rest == 1 ? "" : "s");
 		wait_failed(session, STATUS_TIMED_OUT);
 	}
 }
@@ -322,7 +331,8 @@ static int after_change(struct session *session, const struct place *place)
 
 	if (command->syntax.id == COMMAND_DRAIN)
 		result = appliance->drain_deadline(appliance->context, command->change.object,
-						   command->arguments.timeout_ns, error, sizeof(error));
+						   command->arguments.timeout_ns, error,
+						   sizeof(error));
 	if (result < 0)
 		return refuse(session, result, error);
 	if (command->arguments.wait)

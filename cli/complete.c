@@ -27,7 +27,8 @@ static int cursor_place(struct cursor *cursor, const char *line, struct fault *r
 	unsigned behind = cursor->words.count - (cursor->words.open ? 1 : 0);
 
 	if (!error)
-		error = command_position(&cursor->words, 0, behind, true, &cursor->position, ret_fault);
+		error = command_position(&cursor->words, 0, behind, true, &cursor->position,
+					 ret_fault);
 	if (error)
 		return error;
 	cursor->typed = cursor->words.open ? cursor->words.word[behind].text : "";
@@ -36,9 +37,9 @@ static int cursor_place(struct cursor *cursor, const char *line, struct fault *r
 	return 0;
 }
 
-/* The text of an id attribute, of every object or, with a `first`, of those whose first id that is. */
-static void live_ids(const struct session *session, enum kind kind, unsigned index, const char *first,
-		     live_value *visit, void *context)
+/* The text of an id attribute: of every object, or of those whose first id is `first`. */
+static void live_ids(const struct session *session, enum kind kind, unsigned index,
+		     const char *first, live_value *visit, void *context)
 {
 	const struct config *config = session->appliance->running(session->appliance->context);
 	const struct attribute *attribute = schema_of(kind)->attribute;
@@ -50,7 +51,8 @@ static void live_ids(const struct session *session, enum kind kind, unsigned ind
 		value_format(&attribute[0], object + attribute[0].offset, 0, text, sizeof(text));
 		if (first && strcmp(text, first) != 0)
 			continue;
-		value_format(&attribute[index], object + attribute[index].offset, 0, text, sizeof(text));
+		value_format(&attribute[index], object + attribute[index].offset, 0, text,
+			     sizeof(text));
 		if (strcmp(text, last) != 0)
 			visit(context, text);
 		memcpy(last, text, sizeof(last));
@@ -76,8 +78,8 @@ static void live_revisions(const struct session *session, live_value *visit, voi
 }
 
 /* The values that there are for what is awaited: keywords, or names of live objects. */
-static void live_values(const struct session *session, const struct cursor *cursor, const struct next *next,
-			live_value *visit, void *context)
+static void live_values(const struct session *session, const struct cursor *cursor,
+			const struct next *next, live_value *visit, void *context)
 {
 	const struct parameter *parameter = &next->parameter;
 	const struct attribute *attribute = parameter->attribute;
@@ -95,7 +97,8 @@ static void live_values(const struct session *session, const struct cursor *curs
 		live_ids(session, kind, (unsigned)parameter->index,
 			 parameter->index ? cursor->before : NULL, visit, context);
 	else if (attribute->reference == KIND_BACKEND)
-		live_ids(session, KIND_BACKEND, 1, parameter->operand ? cursor->before : NULL, visit, context);
+		live_ids(session, KIND_BACKEND, 1, parameter->operand ? cursor->before : NULL,
+			 visit, context);
 	else if (attribute->reference != NOT_A_REFERENCE)
 		live_ids(session, attribute->reference, 0, NULL, visit, context);
 }
@@ -115,7 +118,8 @@ static void offer(void *context, const char *word)
 		candidates->visit(candidates->context, word);
 }
 
-bool session_complete(struct session *session, const char *line, session_candidate *visit, void *context)
+bool session_complete(struct session *session, const char *line, session_candidate *visit,
+		      void *context)
 {
 	struct cursor *cursor = malloc(sizeof(*cursor));
 	struct candidates candidates = {.visit = visit, .context = context};
@@ -172,8 +176,8 @@ static void help_keywords(struct help *help, const struct attribute *attribute)
 			help_line(help, k->name, k->help);
 }
 
-static void help_next(const struct session *session, const struct cursor *cursor, const struct next *next,
-		      struct help *help)
+static void help_next(const struct session *session, const struct cursor *cursor,
+		      const struct next *next, struct help *help)
 {
 	if (next->type == NEXT_VALUE) {
 		if (next->parameter.attribute->keywords && !next->second) {
@@ -256,7 +260,8 @@ int help_position(struct session *session, struct position *ret_position)
 	const struct command *command = session->command;
 	unsigned count = command->option_word[0] < 0 ? 0 : command->words.count - command->rest;
 
-	return command_position(&command->words, command->rest, count, true, ret_position, session->fault);
+	return command_position(&command->words, command->rest, count, true, ret_position,
+				session->fault);
 }
 
 void command_help(struct session *session)

@@ -65,7 +65,8 @@ struct session {
 };
 
 /* Printf to stdout and to stderr of the console. */
-void session_print(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void session_print(struct session *session, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 void session_complain(struct session *session, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Prints an allocated text and frees it; NULL: memory lacked. */

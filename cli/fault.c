@@ -47,7 +47,8 @@ static size_t draw_character(struct picture *picture, const char *text, size_t s
 	return length;
 }
 
-static void draw_line(struct picture *picture, const struct fault *fault, const char *line, size_t size)
+static void draw_line(struct picture *picture, const struct fault *fault, const char *line,
+		      size_t size)
 {
 	size_t end = fault->offset + fault->length;
 	unsigned characters = 0;
@@ -66,7 +67,8 @@ static void draw_line(struct picture *picture, const struct fault *fault, const 
 		picture->column = characters + 1;
 		picture->before = picture->width;
 	}
-	picture->underlined = picture->underlined > picture->before ? picture->underlined - picture->before : 1;
+	picture->underlined = picture->underlined > picture->before ?
+			      picture->underlined - picture->before : 1;
 }
 
 static void draw_caret(const struct picture *picture)
@@ -111,8 +113,8 @@ char *fault_text(const struct fault *fault, const char *source, unsigned number,
 	if (!*source)
 		written = asprintf(&text, "error: %s\n", fault->text);
 	else
-		written = asprintf(&text, "%s:%u:%u: error: %s\n%s", source, number, column, fault->text,
-				   picture ? picture : "");
+		written = asprintf(&text, "%s:%u:%u: error: %s\n%s", source, number, column,
+				   fault->text, picture ? picture : "");
 	free(picture);
 	if (utf8) {
 		uselocale(before);

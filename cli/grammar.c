@@ -54,7 +54,8 @@ static const struct attribute show_backend[] = {
 
 #define FLOW_FILTER \
 	{"service", VALUE_NAME, 0, NAMES(service, SERVICE), .help = "only flows of this service"}, \
-	{"backend", VALUE_ENDPOINT, 0, NAMES(backend, BACKEND), .help = "only flows of this backend"}, \
+	{"backend", VALUE_ENDPOINT, 0, NAMES(backend, BACKEND), \
+	 .help = "only flows of this backend"}, \
 	{"client", VALUE_ADDRESS, 0, AT(client), .help = "only flows from this address"}, \
 	{"client-port", VALUE_NUMBER, 0, AT(client_port), 1, UINT16_MAX, \
 	 .help = "only flows from this port"}
@@ -71,7 +72,8 @@ static const struct attribute show_revisions[] = {
 
 static const struct attribute lookup_parameters[] = {
 	{"source", VALUE_ENDPOINT, NEEDED, AT(source), .help = "client's address:port"},
-	{"destination", VALUE_VIP, NEEDED, AT(destination), .help = "address:port/protocol of a service"},
+	{"destination", VALUE_VIP, NEEDED, AT(destination),
+	 .help = "address:port/protocol of a service"},
 };
 
 static const struct attribute rollback_parameters[] = {
@@ -80,8 +82,8 @@ static const struct attribute rollback_parameters[] = {
 };
 
 #define FILE_PARAMETER(flags_, text) \
-	{"file", VALUE_TEXT, (flags_) | PARAMETER_RAW | PARAMETER_FILE, AT(file), 0, FILE_NAME_SIZE, \
-	 .help = text}
+	{"file", VALUE_TEXT, (flags_) | PARAMETER_RAW | PARAMETER_FILE, AT(file), 0, \
+	 FILE_NAME_SIZE, .help = text}
 
 static const struct attribute load_parameters[] = {
 	FILE_PARAMETER(NEEDED, "script of configuration commands; - is stdin"),
@@ -151,7 +153,7 @@ static const struct row rows[] = {
 	SHOW(STATS, "stats", "frames in and out, by interface"),
 	ONE(COMMAND_SHOW_CONFIG, "show", "config", "the configuration that runs, as a script",
 	    .pipes = true),
-	ONE(COMMAND_SHOW_REVISIONS, "show", "revisions", "configurations that can be rolled back to",
+	ONE(COMMAND_SHOW_REVISIONS, "show", "revisions", "what can be rolled back to",
 	    .topic = TOPIC_REVISIONS, .pipes = true, OWN(show_revisions)),
 	SHOW(EVENTS, "events", "what happened lately", OWN(show_events)),
 	SHOW(VERSION, "version", "what is installed here"),
@@ -160,14 +162,18 @@ static const struct row rows[] = {
 	ONE(COMMAND_CLEAR_COUNTERS, "clear", "counters", "set all counters to 0"),
 	ONE(COMMAND_CLEAR_FLOW, "clear", "flow", "close flows, all or some", OWN(clear_flow)),
 	ONE(COMMAND_ROLLBACK, "rollback", NULL, "go back to a revision", OWN(rollback_parameters)),
-	ONE(COMMAND_LOAD, "load", NULL, "run a script of configuration commands", OWN(load_parameters)),
-	ONE(COMMAND_COMMIT, "commit", NULL, "end a script that is complete", OWN(commit_parameters)),
-	ONE(COMMAND_EXPORT, "export", NULL, "write the configuration as a script", OWN(export_parameters)),
+	ONE(COMMAND_LOAD, "load", NULL, "run a script of configuration commands",
+	    OWN(load_parameters)),
+	ONE(COMMAND_COMMIT, "commit", NULL, "end a script that is complete",
+	    OWN(commit_parameters)),
+	ONE(COMMAND_EXPORT, "export", NULL, "write the configuration as a script",
+	    OWN(export_parameters)),
 	ONE(COMMAND_BACKUP, "backup", NULL, "write a copy of the store", OWN(backup_parameters)),
 	ONE(COMMAND_HELP, "help", NULL, "what commands there are, and how they are written",
 	    OWN(help_parameters)),
 	ONE(COMMAND_HISTORY, "history", NULL, "what was typed before"),
-	ONE(COMMAND_TERMINAL, "terminal", NULL, "how much fits on the screen", OWN(terminal_parameters)),
+	ONE(COMMAND_TERMINAL, "terminal", NULL, "how much fits on the screen",
+	    OWN(terminal_parameters)),
 	ONE(COMMAND_QUIT, "quit", NULL, "leave the console; the appliance goes on"),
 };
 
@@ -233,18 +239,19 @@ const char *grammar_verb_help(const char *verb)
 	return NULL;
 }
 
-/* The schema's attributes with ids first, as the schema has them, then positional ones: the order in
- * which the schema lists them already. In `set`, only ids are told by their place. */
+/* The schema's attributes with ids first, as the schema has them, then positional ones: the
+ * order in which the schema lists them already. In `set`, only ids are told by their place. */
 static struct parameter object_parameter(const struct syntax *syntax, unsigned index)
 {
 	const struct attribute *attribute = &schema_of(syntax->kind)->attribute[index];
 	bool adds = syntax->id == COMMAND_ADD;
 	unsigned by_place = ATTRIBUTE_ID | (adds ? (unsigned)ATTRIBUTE_POSITIONAL : 0);
+	unsigned needed = ATTRIBUTE_ID | (adds ? (unsigned)ATTRIBUTE_REQUIRED : 0);
 
 	return (struct parameter){
 		.attribute = attribute, .of_object = true, .index = (int)index,
 		.operand = attribute->flags & by_place,
-		.required = attribute->flags & ATTRIBUTE_ID || (adds && attribute->flags & ATTRIBUTE_REQUIRED),
+		.required = attribute->flags & needed,
 	};
 }
 
@@ -366,8 +373,8 @@ int syntax_usage(const struct syntax *syntax, char *ret_text, size_t size)
 	for (unsigned i = 0; syntax_parameter(syntax, i, &p); i++) {
 		bool follows = joined;
 
-		joined = p.attribute->flags & PARAMETER_EXCLUSIVE && syntax_parameter(syntax, i + 1, &next) &&
-			 next.attribute->flags & PARAMETER_EXCLUSIVE;
+		joined = syntax_parameter(syntax, i + 1, &next) &&
+			 p.attribute->flags & next.attribute->flags & PARAMETER_EXCLUSIVE;
 		append_parameter(ret_text, size, &used, &p, follows, joined);
 	}
 	for (unsigned i = 0; syntax->pipes && i < PIPE_TYPES; i++)

@@ -1,10 +1,10 @@
 /* The grammar, once, as tables: what commands there are, what may come next, and what it means.
  *
- * After OpenBSD's bgpctl: matching, unique prefixes, completion, `?`, usage texts and error messages
- * all walk the same tables, so none of them can know a command that the others do not. A command is
- * a row: one or two words, operands in their order, then options in any order. Both are `struct
- * attribute`, the configuration's own description of a value; the rows of add, set and del are
- * generated for each kind of object from its schema, so a new setting there is a new word here.
+ * After OpenBSD's bgpctl: matching, unique prefixes, completion, `?`, usage texts and error
+ * messages all walk the same tables, so none of them can know a command that the others do not. A
+ * command is a row: one or two words, operands in their order, then options in any order. Both are
+ * `struct attribute`, the configuration's own description of a value; the rows of add, set and del
+ * are generated for each kind of object from its schema, so a new setting there is a new word here.
  */
 #ifndef CLI_GRAMMAR_H
 #define CLI_GRAMMAR_H
@@ -87,7 +87,7 @@ struct syntax {
 	enum kind kind;                       /* of the object; KIND_COUNT: about none */
 	enum topic topic;                     /* COMMAND_SHOW */
 	bool pipes;                           /* takes `| match RE` and so on */
-	const struct attribute *parameter;    /* its own; where `kind` is set, the schema's come first */
+	const struct attribute *parameter;    /* its own; the schema's of `kind` come before them */
 	unsigned parameters;
 	bool ids_only;                        /* of the schema's: those that name the object */
 };

@@ -27,8 +27,8 @@ static int begin_object(struct command *command, const struct syntax *syntax)
 	return command->change.object ? 0 : -ENOMEM;
 }
 
-static int read_raw(struct matcher *matcher, const struct attribute *attribute, const struct word *word,
-		    char *ret_text)
+static int read_raw(struct matcher *matcher, const struct attribute *attribute,
+		    const struct word *word, char *ret_text)
 {
 	size_t size = strlen(word->text) + 1;
 
@@ -40,7 +40,8 @@ static int read_raw(struct matcher *matcher, const struct attribute *attribute, 
 }
 
 /* The words of a value of two are joined; the first may have been short. */
-static int read_schema_value(struct matcher *matcher, const struct next *next, unsigned index, void *ret_value)
+static int read_schema_value(struct matcher *matcher, const struct next *next, unsigned index,
+			     void *ret_value)
 {
 	const struct attribute *attribute = next->parameter.attribute;
 	const struct word *word = &matcher->words->word[index];
@@ -76,7 +77,8 @@ static int read_value(struct matcher *matcher, const struct next *next, unsigned
 		return 0;
 	}
 	if (attribute->flags & PARAMETER_RAW)
-		return read_raw(matcher, attribute, &matcher->words->word[index], base + attribute->offset);
+		return read_raw(matcher, attribute, &matcher->words->word[index],
+				base + attribute->offset);
 	return read_schema_value(matcher, next, index, base + attribute->offset);
 }
 
@@ -85,7 +87,8 @@ static int read_switch(struct command *command, const struct next *next, unsigne
 	uint32_t on = 1;
 
 	if (next->parameter.attribute->flags & PARAMETER_SWITCH) {
-		memcpy((char *)&command->arguments + next->parameter.attribute->offset, &on, sizeof(on));
+		memcpy((char *)&command->arguments + next->parameter.attribute->offset, &on,
+		       sizeof(on));
 		command->option_word[next->parameter.index] = (int)index;
 	}
 	return 0;
@@ -109,7 +112,9 @@ static int read_word(struct matcher *matcher, const struct next *next, unsigned 
 
 	switch (next->type) {
 	case NEXT_WORD:
-		return matcher->position.complete ? begin_object(command, &matcher->position.syntax) : 0;
+		if (!matcher->position.complete)
+			return 0;
+		return begin_object(command, &matcher->position.syntax);
 	case NEXT_OPTION:
 		return read_switch(command, next, index);
 	case NEXT_FILTER:
@@ -141,7 +146,8 @@ static int walk(struct matcher *matcher, unsigned first, unsigned count)
 		if (chosen < 0)
 			return chosen;
 		if (next[chosen].type == NEXT_VALUE)
-			text = choose_keyword(next[chosen].parameter.attribute, text, matcher->prefixes);
+			text = choose_keyword(next[chosen].parameter.attribute, text,
+					      matcher->prefixes);
 		position_take(&matcher->position, &next[chosen], text);
 		error = matcher->command ? read_word(matcher, &next[chosen], i) : 0;
 		if (error)
@@ -263,8 +269,9 @@ static int id_word(const struct command *command)
 	const struct schema *schema = schema_of(command->change.kind);
 	int word = -1;
 
-	for (unsigned i = 0; i < schema->attributes && schema->attribute[i].flags & ATTRIBUTE_ID; i++)
-		word = command->attribute_word[i];
+	for (unsigned i = 0; i < schema->attributes; i++)
+		if (schema->attribute[i].flags & ATTRIBUTE_ID)
+			word = command->attribute_word[i];
 	return word;
 }
 
@@ -279,7 +286,8 @@ void command_fault(const struct command *command, int error, const struct compla
 	blame(&command->words, word, ret_fault);
 }
 
-int command_fault_whole(const struct command *command, struct fault *ret_fault, const char *format, ...)
+int command_fault_whole(const struct command *command, struct fault *ret_fault,
+			const char *format, ...)
 {
 	va_list arguments;
 

@@ -24,16 +24,16 @@ struct command {
 	struct change change;                /* where the syntax is about a kind */
 	struct arguments arguments;
 	int attribute_word[ATTRIBUTES_MAX];  /* where an attribute's value stood; -1: not given */
-	int option_word[ATTRIBUTES_MAX];     /* where an own parameter stood, by its index there; -1 */
+	int option_word[ATTRIBUTES_MAX];     /* where an own parameter's value stood; -1 */
 	unsigned rest;                       /* first word of a PARAMETER_REST */
 	struct pipe pipe[PIPES_MAX];
 	unsigned pipes;
 	struct words words;
 };
 
-/* 1: a command, to be released with command_free(). 0: the line is empty or a comment. -EINVAL with a
- * fault; -ENOMEM. With `prefixes`, unique prefixes of keywords will do. The command is large: not for
- * the stack of a deep call. */
+/* 1: a command, to be released with command_free(). 0: the line is empty or a comment. -EINVAL
+ * with a fault; -ENOMEM. With `prefixes`, unique prefixes of keywords will do. The command is
+ * large: not for the stack of a deep call. */
 int command_match(const char *line, size_t size, bool prefixes, struct command *ret_command,
 		  struct fault *ret_fault);
 void command_free(struct command *command);
@@ -43,11 +43,11 @@ void command_free(struct command *command);
 void command_fault(const struct command *command, int error, const struct complaint *complaint,
 		   struct fault *ret_fault);
 /* Blames the whole command, from its first word to its last. */
-int command_fault_whole(const struct command *command, struct fault *ret_fault, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+int command_fault_whole(const struct command *command, struct fault *ret_fault,
+			const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* As far as the words go: the position behind `count` of them from the `first` on, for completion and
- * help. -EINVAL with a fault where they do not match. */
+/* As far as the words go: the position behind `count` of them from the `first` on, for
+ * completion and help. -EINVAL with a fault where they do not match. */
 int command_position(const struct words *words, unsigned first, unsigned count, bool prefixes,
 		     struct position *ret_position, struct fault *ret_fault);
 

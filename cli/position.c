@@ -11,6 +11,11 @@ static const struct attribute pipe_match = {
 	.help = "an extended regular expression",
 };
 
+static const struct next pipe_sign = {
+	NEXT_PIPE, "|", .help = "pass the output through a filter",
+};
+static const struct next end_of_line = {NEXT_END, "<cr>", .help = "do it"};
+
 /* Rows that begin with the same word stand together, so each word is told once. */
 static unsigned next_words(const struct position *position, struct next *ret_next)
 {
@@ -40,15 +45,16 @@ static unsigned next_words(const struct position *position, struct next *ret_nex
 static struct next next_value(const struct parameter *parameter, unsigned index, bool second)
 {
 	return (struct next){
-		.type = NEXT_VALUE, .word = second ? "N" : parameter_placeholder(parameter->attribute),
-		.help = parameter->attribute->help, .second = second,
-		.parameter = *parameter, .index = index,
+		.type = NEXT_VALUE, .second = second, .parameter = *parameter, .index = index,
+		.word = second ? "N" : parameter_placeholder(parameter->attribute),
+		.help = parameter->attribute->help,
 	};
 }
 
-/* True where the option has been given and is not one that may be repeated, or where it and one that
- * was given exclude each other. */
-static bool option_spent(const struct position *position, const struct parameter *option, unsigned index)
+/* True where the option has been given and is not one that may be repeated, or where it and one
+ * that was given exclude each other. */
+static bool option_spent(const struct position *position, const struct parameter *option,
+			 unsigned index)
 {
 	struct parameter p;
 
@@ -56,7 +62,8 @@ static bool option_spent(const struct position *position, const struct parameter
 		return false;
 	for (unsigned i = 0; syntax_parameter(&position->syntax, i, &p); i++)
 		if (position->given & 1u << i &&
-		    (i == index || p.attribute->flags & option->attribute->flags & PARAMETER_EXCLUSIVE))
+		    (i == index ||
+		     p.attribute->flags & option->attribute->flags & PARAMETER_EXCLUSIVE))
 			return true;
 	return false;
 }
@@ -93,9 +100,9 @@ static unsigned next_parameters(const struct position *position, struct next *re
 		};
 	}
 	if (complete && position->syntax.pipes)
-		ret_next[count++] = (struct next){NEXT_PIPE, "|", .help = "pass the output through a filter"};
+		ret_next[count++] = pipe_sign;
 	if (complete)
-		ret_next[count++] = (struct next){NEXT_END, "<cr>", .help = "do it"};
+		ret_next[count++] = end_of_line;
 	return count;
 }
 
@@ -103,8 +110,8 @@ static unsigned next_filters(struct next *ret_next)
 {
 	for (unsigned i = 0; i < PIPE_TYPES; i++)
 		ret_next[i] = (struct next){
-			.type = NEXT_FILTER, .word = grammar_pipes[i].word, .help = grammar_pipes[i].help,
-			.pipe = (enum pipe_type)i,
+			.type = NEXT_FILTER, .pipe = (enum pipe_type)i,
+			.word = grammar_pipes[i].word, .help = grammar_pipes[i].help,
 		};
 	return PIPE_TYPES;
 }
@@ -125,12 +132,12 @@ unsigned position_next(const struct position *position, struct next ret_next[NEX
 		syntax_parameter(&position->syntax, position->awaited, &p);
 		ret_next[0] = next_value(&p, position->awaited, position->second_awaited);
 		if (position->rest)
-			ret_next[1] = (struct next){NEXT_END, "<cr>", .help = "do it"};
+			ret_next[1] = end_of_line;
 		return position->rest ? 2 : 1;
 	}
 	if (position->piped) {
-		ret_next[0] = (struct next){NEXT_PIPE, "|", .help = "pass the output through a filter"};
-		ret_next[1] = (struct next){NEXT_END, "<cr>", .help = "do it"};
+		ret_next[0] = pipe_sign;
+		ret_next[1] = end_of_line;
 		return 2;
 	}
 	return next_parameters(position, ret_next);

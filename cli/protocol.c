@@ -59,7 +59,8 @@ static void write_u32(uint8_t *bytes, uint32_t value)
 
 static uint32_t read_u32(const uint8_t *bytes)
 {
-	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+	       bytes[3];
 }
 
 /* What is kept of a frame is its distance from the front: appending may move the bytes. */
@@ -218,7 +219,8 @@ int take_request(struct payload *payload, struct request *ret_request)
 	request.source = take_name(payload);
 	request.text = take_string(payload, &request.size);
 	request.attachments = take_u32(payload);
-	if (payload->broken || request.attachments > ATTACHMENTS_MAX || request.flags & ~(unsigned)REQUEST_FLAGS)
+	if (payload->broken || request.attachments > ATTACHMENTS_MAX ||
+	    request.flags & ~(unsigned)REQUEST_FLAGS)
 		return -EPROTO;
 	for (unsigned i = 0; i < request.attachments; i++) {
 		request.attachment[i].name = take_name(payload);

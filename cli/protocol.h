@@ -1,8 +1,9 @@
 /* What lb and lbd say to each other over the Unix socket: framed messages.
  *
- * A frame is a size (u32, big-endian, of what follows it), a type (u8) and a payload. Every payload is
- * made of u8, u32, u64, strings (u32 size, then bytes) and names (a string with its zero). Sizes are bounded on both sides: a peer that
- * breaks a bound is cut off, never believed. No I/O here: lbd's side does not block, lb's does.
+ * A frame is a size (u32, big-endian, of what follows it), a type (u8) and a payload. Every payload
+ * is made of u8, u32, u64, strings (u32 size, then bytes) and names (a string with its zero). Sizes
+ * are bounded on both sides: a peer that breaks a bound is cut off, never believed. No I/O here:
+ * lbd's side does not block, lb's does.
  *
  * A conversation: both say HELLO. Then lb sends one RUN, COMPLETE or HELP at a time and reads until
  * DONE. NEEDS_FILE is the answer to a command that reads a file of the operator's: lb sends the
@@ -18,7 +19,7 @@
 enum {
 	PROTOCOL_VERSION = 1,
 	FRAME_HEADER_SIZE = 5,
-	CHUNK_MAX = 64 * 1024,           /* payload of a frame from lbd: longer texts are several frames */
+	CHUNK_MAX = 64 * 1024,           /* payload of a frame to lb: long texts are several */
 	REQUEST_MAX = 32 * 1024 * 1024,  /* payload of a frame to lbd: scripts with their files */
 	ATTACHMENTS_MAX = 16,
 };
@@ -35,7 +36,7 @@ enum message_type {
 	MESSAGE_REFUSED,      /* name: why there is no conversation */
 	MESSAGE_OUTPUT,       /* string: to stdout */
 	MESSAGE_HEADING,      /* string: to stdout, past the filters */
-	MESSAGE_FILTER,       /* u8 enum pipe_type, name: pattern; for the output up to OUTPUT_END */
+	MESSAGE_FILTER,       /* u8 enum pipe_type, name: pattern; up to OUTPUT_END */
 	MESSAGE_OUTPUT_END,
 	MESSAGE_ERROR,        /* string: to stderr */
 	MESSAGE_NEEDS_FILE,   /* name; DONE follows */
@@ -43,7 +44,7 @@ enum message_type {
 	MESSAGE_FILE_MORE,    /* string: next part of the content */
 	MESSAGE_FILE_END,     /* the file is complete: put it in place */
 	MESSAGE_CANDIDATE,    /* name: a word that may stand at the cursor */
-	MESSAGE_CONSOLE,      /* name: what lb itself does: "quit", "history", "length N", "files" */
+	MESSAGE_CONSOLE,      /* name: for lb to do: "quit", "history", "length N", "files" */
 	MESSAGE_EVENT,        /* name: a sentence */
 	MESSAGE_DONE,         /* u8 enum exit_status */
 };
@@ -62,7 +63,7 @@ enum exit_status {
 enum pipe_type { PIPE_MATCH, PIPE_EXCEPT, PIPE_COUNT, PIPE_JSON, PIPE_NO_MORE, PIPE_TYPES };
 
 enum request_flags {
-	REQUEST_SCRIPT = 1,       /* the text is a script: one transaction, errors with their place */
+	REQUEST_SCRIPT = 1,       /* one transaction of many lines, errors with their place */
 	REQUEST_EACH = 2,         /* of a script: every line is its own transaction */
 	REQUEST_KEEP_GOING = 4,   /* with EACH: a failure does not end it */
 	REQUEST_CHECK = 8,        /* apply nothing, tell whether it would change something */
@@ -72,7 +73,8 @@ enum request_flags {
 	REQUEST_FLAGS = 127,
 };
 
-/* A file of the operator's, read by lb. Bytes are not copied; `content` need not end with a zero. */
+/* A file of the operator's, read by lb. Bytes are not copied; `content` need not end with a
+ * zero. */
 struct attachment {
 	const char *name;     /* as typed */
 	const char *content;
@@ -82,7 +84,7 @@ struct attachment {
 /* What lb wants run. Of one line unless REQUEST_SCRIPT is set. */
 struct request {
 	unsigned flags;
-	const char *source;   /* how errors call the script: "<stdin>", a file's name; "" for a command */
+	const char *source;   /* as errors name the script: "<stdin>", "a.lb"; "": a command */
 	const char *text;     /* need not end with a zero */
 	size_t size;
 	struct attachment attachment[ATTACHMENTS_MAX];
@@ -102,7 +104,10 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t size);
 void buffer_append(struct buffer *buffer, const void *bytes, size_t size);
 /* Takes `size` bytes from the front. */
 void buffer_consume(struct buffer *buffer, size_t size);
-static inline size_t buffer_left(const struct buffer *buffer) { return buffer->size - buffer->start; }
+static inline size_t buffer_left(const struct buffer *buffer)
+{
+	return buffer->size - buffer->start;
+}
 
 /* Writing: frame_begin, the payload's parts, frame_end with what frame_begin returned. */
 size_t frame_begin(struct buffer *buffer, enum message_type type);
@@ -128,8 +133,8 @@ struct message {
 	size_t frame_size;    /* buffer_consume() this when done with the payload */
 };
 
-/* The first frame of the buffer: 1 with a message that points into it, 0 where it is not complete yet,
- * -EMSGSIZE where it announces more than `limit` bytes of payload. */
+/* The first frame of the buffer: 1 with a message that points into it, 0 where it is not
+ * complete yet, -EMSGSIZE where it announces more than `limit` bytes of payload. */
 int frame_peek(const struct buffer *buffer, size_t limit, struct message *ret_message);
 uint8_t take_u8(struct payload *payload);
 uint32_t take_u32(struct payload *payload);

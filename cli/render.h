@@ -1,7 +1,7 @@
 /* Reports and configurations as text for people and as JSON for programs.
  *
- * The text of a list is a table whose heading is told apart, so that filters pass it by. JSON is one
- * document on one line: {"schema":1,NAME:...}, keys in the order of the columns, integers raw.
+ * The text of a list is a table whose heading is told apart, so that filters pass it by. JSON is
+ * one document on one line: {"schema":1,NAME:...}, keys in the order of the columns, integers raw.
  * Everything returned is allocated, and NULL only where memory lacks.
  */
 #ifndef CLI_RENDER_H

@@ -69,7 +69,8 @@ char *render_json(const struct report *report)
 		return document(report->name, section_json(&report->section[0]));
 	object = json_object();
 	for (size_t i = 0; i < report->sections; i++)
-		json_object_set_new(object, report->section[i].key ? report->section[i].key : report->name,
+		json_object_set_new(object,
+				    report->section[i].key ? report->section[i].key : report->name,
 				    section_json(&report->section[i]));
 	return document(report->name, object);
 }
@@ -155,13 +156,12 @@ char *render_config_json(const struct config *config)
 {
 	json_t *root = json_object();
 
-	for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
+	for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
 		json_t *list = kind == KIND_GLOBAL ? NULL : json_array();
 
-		for (unsigned i = 0; list && i < config_count(config, (enum kind)kind); i++)
-			json_array_append_new(list, object_json((enum kind)kind,
-								config_at(config, (enum kind)kind, i)));
-		json_object_set_new(root, schema_of((enum kind)kind)->name,
+		for (unsigned i = 0; list && i < config_count(config, kind); i++)
+			json_array_append_new(list, object_json(kind, config_at(config, kind, i)));
+		json_object_set_new(root, schema_of(kind)->name,
 				    list ? list : object_json(KIND_GLOBAL, config_global(config)));
 	}
 	return document("config", root);
@@ -169,20 +169,20 @@ char *render_config_json(const struct config *config)
 
 char *render_commit_json(uint64_t revision, bool changed)
 {
-	return document("commit", json_pack("{s:I, s:b}", "revision", (json_int_t)revision, "changed",
-					    changed));
+	return document("commit", json_pack("{s:I, s:b}", "revision", (json_int_t)revision,
+					    "changed", changed));
 }
 
 char *render_check_json(uint64_t revision, unsigned changes)
 {
-	return document("check", json_pack("{s:I, s:i}", "revision", (json_int_t)revision, "changes",
-					   (int)changes));
+	return document("check", json_pack("{s:I, s:i}", "revision", (json_int_t)revision,
+					   "changes", (int)changes));
 }
 
 char *render_revision_json(uint64_t revision, const char *text)
 {
-	return document("revisions", json_pack("{s:I, s:s}", "revision", (json_int_t)revision, "text",
-					       text));
+	return document("revisions",
+			json_pack("{s:I, s:s}", "revision", (json_int_t)revision, "text", text));
 }
 
 char *render_export_json(const char *text)

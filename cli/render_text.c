@@ -71,13 +71,15 @@ static void format_time_span(uint64_t ns, char *ret_text)
 	else if (ns < SECOND)
 		snprintf(ret_text, VALUE_SIZE, "%" PRIu64 "ms", ns / MILLISECOND);
 	else if (s < 60)
-		snprintf(ret_text, VALUE_SIZE, "%" PRIu64 ".%" PRIu64 "s", s, ns / (SECOND / 10) % 10);
+		snprintf(ret_text, VALUE_SIZE, "%" PRIu64 ".%" PRIu64 "s", s,
+			 ns / (SECOND / 10) % 10);
 	else if (s < 3600)
 		snprintf(ret_text, VALUE_SIZE, "%" PRIu64 "m%02" PRIu64 "s", s / 60, s % 60);
 	else if (s < 86400)
 		snprintf(ret_text, VALUE_SIZE, "%" PRIu64 "h%02" PRIu64 "m", s / 3600, s / 60 % 60);
 	else
-		snprintf(ret_text, VALUE_SIZE, "%" PRIu64 "d%02" PRIu64 "h", s / 86400, s / 3600 % 24);
+		snprintf(ret_text, VALUE_SIZE, "%" PRIu64 "d%02" PRIu64 "h", s / 86400,
+			 s / 3600 % 24);
 }
 
 static void format_local_time(uint64_t ns, char *ret_text)
@@ -163,7 +165,8 @@ static void table_measure(struct table *table)
 		table->last = i;
 		table->width[i] = text_width(column->title);
 		for (size_t row = 0; row < section->rows; row++) {
-			size_t width = text_width(cell_text(column, section_cell(section, row, i), room));
+			size_t width =
+				text_width(cell_text(column, section_cell(section, row, i), room));
 
 			if (width > table->width[i])
 				table->width[i] = width;
@@ -199,12 +202,16 @@ static void table_row(const struct table *table, size_t row, FILE *stream)
 
 	for (size_t i = 0; i < section->columns; i++)
 		if (table->width[i])
-			put_cell(stream, cell_text(&section->column[i], section_cell(section, row, i), room),
-				 table->width[i], to_the_right(&section->column[i]), i == table->last);
+			put_cell(
+				stream,
+				cell_text(&section->column[i], section_cell(section, row, i), room),
+				table->width[i], to_the_right(&section->column[i]),
+				i == table->last);
 	fputc('\n', stream);
 	for (size_t i = 0; i < section->columns; i++)
 		if (section->column[i].type == COLUMN_PROSE)
-			put_prose(stream, cell_text(&section->column[i], section_cell(section, row, i), room));
+			put_prose(stream, cell_text(&section->column[i],
+						    section_cell(section, row, i), room));
 }
 
 static void render_list(const struct section *section, struct text_writer *writer)

@@ -34,7 +34,8 @@ void report_free(struct report *report)
 void report_section(struct report *report, const char *key, enum report_shape shape,
 		    const struct column *columns, size_t count)
 {
-	struct section *section = reallocarray(report->section, report->sections + 1, sizeof(*section));
+	struct section *section =
+		reallocarray(report->section, report->sections + 1, sizeof(*section));
 
 	if (!section) {
 		report->failed = true;

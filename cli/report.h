@@ -1,7 +1,7 @@
 /* What a `show` command says, before anybody decides how it looks.
  *
- * The appliance fills in rows of typed values; one writer makes text tables of them and another JSON,
- * from the same columns, so the two never disagree.
+ * The appliance fills in rows of typed values; one writer makes text tables of them and another
+ * JSON, from the same columns, so the two never disagree.
  */
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
@@ -37,9 +37,9 @@ struct report;
 struct report *report_new(const char *name);
 void report_free(struct report *report);
 
-/* Starts a section. A report of one section with a NULL key is that list or object itself; otherwise
- * each section stands under its key: {"stats":{"interface":[...],"total":{...}}}. The columns are not
- * copied and must outlive the report. */
+/* Starts a section. A report of one section with a NULL key is that list or object itself;
+ * otherwise each section stands under its key: {"stats":{"interface":[...],"total":{...}}}. The
+ * columns are not copied and must outlive the report. */
 void report_section(struct report *report, const char *key, enum report_shape shape,
 		    const struct column *columns, size_t count);
 /* Starts a row; then one value for each column, in order. Text is copied. Running out of memory is

@@ -101,8 +101,8 @@ static bool session_has(const struct session *session, enum request_flags flag)
 static bool next_line(struct session *session, struct place *ret_place)
 {
 	*ret_place = (struct place){.source = session->request.source};
-	if (!script_line(session->request.text, session->request.size, &session->at, &ret_place->line,
-			 &ret_place->size))
+	if (!script_line(session->request.text, session->request.size, &session->at,
+			 &ret_place->line, &ret_place->size))
 		return false;
 	ret_place->number = ++session->number;
 	return true;
@@ -161,16 +161,17 @@ static void finish(struct session *session)
 	enum exit_status status = session->status;
 
 	if (session_has(session, REQUEST_EACH) && session->failed)
-		session_complain(session, "error: %u of %u lines failed%s (now at r%llu)\n", session->failed,
-				 session->lines, session->stopped ? "; stopped there" : "",
+		session_complain(session, "error: %u of %u lines failed%s (now at r%llu)\n",
+				 session->failed, session->lines,
+				 session->stopped ? "; stopped there" : "",
 				 (unsigned long long)session->appliance->revision(
 					 session->appliance->context));
 	forget_request(session);
 	session->sink.done(session->sink.context, status);
 }
 
-/* To the end, or to where it waits. Between two transactions of --each the appliance has its turn: its
- * events, its other consoles, and this one, which reads of each what has become of it. */
+/* To the end, or to where it waits. Between two transactions of --each the appliance has its turn:
+ * its events, its other consoles, and this one, which reads of each what has become of it. */
 static void carry_on(struct session *session)
 {
 	bool more = true;
@@ -188,8 +189,8 @@ static void carry_on(struct session *session)
 		finish(session);
 }
 
-/* The first file that a line of the request loads and that is not attached. Looked for before anything
- * is run, since the request comes again with it. */
+/* The first file that a line of the request loads and that is not attached. Looked for before
+ * anything is run, since the request comes again with it. */
 static bool file_is_missing(struct session *session)
 {
 	struct command *command = session->command;
@@ -199,11 +200,12 @@ static bool file_is_missing(struct session *session)
 	while (!missing && next_line(session, &place)) {
 		size_t blanks = 0;
 
-		while (blanks < place.size && (place.line[blanks] == ' ' || place.line[blanks] == '\t'))
+		while (blanks < place.size &&
+		       (place.line[blanks] == ' ' || place.line[blanks] == '\t'))
 			blanks++;
 		if (blanks == place.size || place.line[blanks] != 'l' ||
-		    command_match(place.line, place.size, session_has(session, REQUEST_PREFIXES), command,
-				  session->fault) <= 0)
+		    command_match(place.line, place.size, session_has(session, REQUEST_PREFIXES),
+				  command, session->fault) <= 0)
 			continue;
 		missing = command->syntax.id == COMMAND_LOAD &&
 			  !session_attachment(session, command->arguments.file);
@@ -241,7 +243,8 @@ static bool copy_request(struct session *session, const struct request *request)
 		struct attachment *attachment = &copy->attachment[copy->attachments++];
 
 		attachment->name = strdup(request->attachment[i].name);
-		attachment->content = copy_bytes(request->attachment[i].content, request->attachment[i].size);
+		attachment->content =
+			copy_bytes(request->attachment[i].content, request->attachment[i].size);
 		attachment->size = request->attachment[i].size;
 		whole = attachment->name && attachment->content;
 	}

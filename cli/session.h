@@ -1,14 +1,15 @@
 /* A person or a script in conversation with the appliance: the one transaction engine.
  *
- * A bare command is a transaction of one. A script is one candidate: its lines are applied to a copy
- * of what runs, in order; only when all of them hold is the copy committed, whole. Lines that read or
- * act (show, lookup, clear, wait) run after the commit, in order. --each makes a transaction of every
- * line. What a transaction changes is kept as lines and replayed, so a candidate that stays open over
- * many commands needs no other engine.
+ * A bare command is a transaction of one. A script is one candidate: its lines are applied to a
+ * copy of what runs, in order; only when all of them hold is the copy committed, whole. Lines that
+ * read or act (show, lookup, clear, wait) run after the commit, in order. --each makes a
+ * transaction of every line. What a transaction changes is kept as lines and replayed, so a
+ * candidate that stays open over many commands needs no other engine.
  *
- * A session does no I/O: it says what it has to say through a sink. It belongs to the control thread
- * and borrows the appliance. One request at a time: a request that waits (drain ... wait), or has come
- * to the end of one of its transactions (--each), stays pending, and session_poll() carries it on.
+ * A session does no I/O: it says what it has to say through a sink. It belongs to the control
+ * thread and borrows the appliance. One request at a time: a request that waits (drain ... wait),
+ * or has come to the end of one of its transactions (--each), stays pending, and session_poll()
+ * carries it on.
  */
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
@@ -32,8 +33,8 @@ struct session_sink {
 	void (*filter)(void *context, enum pipe_type type, const char *pattern);
 	void (*output_end)(void *context);
 	void (*error)(void *context, const char *text, size_t size);
-	/* The request needs the content of this file and has been dropped: send it again with the file
-	 * attached. `done` follows. */
+	/* The request needs the content of this file and has been dropped: send it again with
+	 * the file attached. `done` follows. */
 	void (*needs_file)(void *context, const char *name);
 	/* To be written by whoever typed the command, under their rights. */
 	void (*file)(void *context, const char *name, const void *bytes, size_t size);
@@ -58,10 +59,11 @@ void session_poll(struct session *session, uint64_t now_ns);
 /* Ends what is pending; what has been committed stays. `done` is called. */
 void session_interrupt(struct session *session);
 
-/* One call for each word that may stand at the end of `line`, where the cursor is. True where a file
- * of the operator's may: the console knows which there are. */
+/* One call for each word that may stand at the end of `line`, where the cursor is. True where a
+ * file of the operator's may: the console knows which there are. */
 typedef void session_candidate(void *context, const char *word);
-bool session_complete(struct session *session, const char *line, session_candidate *visit, void *context);
+bool session_complete(struct session *session, const char *line, session_candidate *visit,
+		      void *context);
 /* What `?` prints there: a line for each, values and their meaning included. */
 void session_help(struct session *session, const char *line);
 

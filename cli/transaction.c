@@ -1,9 +1,9 @@
 /* Transactions: lines applied to a copy of what runs, then all of it or nothing.
  *
  * The copy is made when the first line changes something, so that reading costs none. A file or a
- * revision takes the copy's place (replace, rollback) or is applied on top of it (merge), line by line
- * with the same matcher. What a failed line would have made is remembered, so that the lines that
- * need it are not told as errors of their own.
+ * revision takes the copy's place (replace, rollback) or is applied on top of it (merge), line by
+ * line with the same matcher. What a failed line would have made is remembered, so that the lines
+ * that need it are not told as errors of their own.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -68,7 +68,8 @@ static void remember_missing(struct session *session)
 
 	if (!line_makes(session->command, what, sizeof(what)))
 		return;
-	missing = reallocarray(transaction->missing, transaction->missing_count + 1, sizeof(*missing));
+	missing = reallocarray(transaction->missing, transaction->missing_count + 1,
+			       sizeof(*missing));
 	if (!missing)
 		return;
 	transaction->missing = missing;
@@ -77,14 +78,16 @@ static void remember_missing(struct session *session)
 }
 
 /* True where the complaint is that something is not there which a failed line would have made. */
-static bool follows_from_failure(const struct session *session, int error, const struct complaint *complaint)
+static bool follows_from_failure(const struct session *session, int error,
+				 const struct complaint *complaint)
 {
 	const struct transaction *transaction = &session->transaction;
 	const struct command *command = session->command;
 	const struct schema *schema = schema_of(command->change.kind);
 	bool whole = complaint->word == COMPLAINT_WHOLE;
 	int at = command->attribute_word[whole ? 0 : complaint->word];
-	enum kind kind = whole ? command->change.kind : schema->attribute[complaint->word].reference;
+	enum kind kind = whole ? command->change.kind :
+				 schema->attribute[complaint->word].reference;
 	char what[NAME_SIZE + 32];
 
 	if (error != -ENOENT || at < 0 || kind == KIND_COUNT)
@@ -142,7 +145,8 @@ static void set_comment(struct transaction *transaction, const char *format, con
 bool transaction_text(struct session *session, const struct place *place, bool prefixes)
 {
 	enum exit_status status = STATUS_USAGE;
-	int result = command_match(place->line, place->size, prefixes, session->command, session->fault);
+	int result = command_match(place->line, place->size, prefixes, session->command,
+				   session->fault);
 
 	if (result == 0)
 		return false;
@@ -185,13 +189,15 @@ static int apply_load(struct session *session, const struct place *place)
 	bool replace = session->command->arguments.replace;
 	unsigned lines = transaction->lines;
 	const char *name;
-	const struct attachment *file = session_attachment(session, session->command->arguments.file);
+	const struct attachment *file;
 	int error = replace ? replace_candidate(session) : need_candidate(session);
 
 	if (error)
 		return error;
+	file = session_attachment(session, session->command->arguments.file);
 	if (!file)
-		return command_fault_whole(session->command, session->fault, "file has not been sent");
+		return command_fault_whole(session->command, session->fault,
+					   "file has not been sent");
 	name = strcmp(file->name, "-") == 0 ? "<stdin>" : file->name;
 	apply_text(session, name, file->content, file->size);
 	set_comment(transaction, replace ? "load %s replace" : "load %s", name);
@@ -202,16 +208,17 @@ static int apply_load(struct session *session, const struct place *place)
 	transaction->lines = lines;
 	command_free(session->command);
 	command_match(place->line, place->size, true, session->command, session->fault);
-	return command_fault_whole(session->command, session->fault, "%s does not end with \"commit\": it "
-				   "may have been cut short, nothing was applied", name);
+	return command_fault_whole(session->command, session->fault, "%s does not end with "
+				   "\"commit\": it may have been cut short, nothing was applied",
+				   name);
 }
 
 static int apply_rollback(struct session *session)
 {
 	uint64_t number = session->command->arguments.revision;
 	char error[FAULT_TEXT_SIZE], source[32], *text;
-	int result = session->appliance->revision_text(session->appliance->context, number, &text, error,
-						       sizeof(error));
+	int result = session->appliance->revision_text(session->appliance->context, number, &text,
+						       error, sizeof(error));
 
 	if (result < 0) {
 		command_fault_whole(session->command, session->fault, "%s", error);
@@ -234,7 +241,7 @@ static int end_lines(struct session *session)
 
 	if (!(session->request.flags & REQUEST_SCRIPT) && !transaction->loading)
 		return command_fault_whole(session->command, session->fault,
-					   "commit ends a script; what is typed alone is in force at once");
+					   "commit ends a script; a command alone is in force at once");
 	transaction->ended = transaction->committed = true;
 	if (*session->command->arguments.comment)
 		snprintf(transaction->comment, sizeof(transaction->comment), "%s",
@@ -261,7 +268,8 @@ static int transaction_line(struct session *session, const struct place *place)
 	struct command *command = session->command;
 
 	if (transaction->ended && command->syntax.id != COMMAND_QUIT)
-		return command_fault_whole(command, session->fault, "a line after the end of the script");
+		return command_fault_whole(command, session->fault,
+					   "a line after the end of the script");
 	switch (command->syntax.id) {
 	case COMMAND_ADD:
 	case COMMAND_SET:
@@ -347,7 +355,8 @@ static bool refuse_transaction(struct session *session, const char *error)
 	session_status(session, STATUS_REJECTED);
 	session_complain(session, "error: %s\n", error);
 	if (session->request.flags & REQUEST_SCRIPT && !(session->request.flags & REQUEST_EACH))
-		session_complain(session, "error: nothing was applied (still at r%llu)\n", revision(session));
+		session_complain(session, "error: nothing was applied (still at r%llu)\n",
+				 revision(session));
 	return false;
 }
 
@@ -358,7 +367,8 @@ static void tell_check(struct session *session, unsigned changes)
 	if (is_json(session))
 		session_print_text(session, render_check_json(revision(session), changes));
 	else if (changes)
-		session_print(session, "would change %u object%s.\n", changes, changes == 1 ? "" : "s");
+		session_print(session, "would change %u object%s.\n", changes,
+			      changes == 1 ? "" : "s");
 	else
 		session_print(session, "unchanged (r%llu).\n", revision(session));
 }
@@ -403,8 +413,8 @@ static bool commit_candidate(struct session *session)
 	struct warnings warnings = warnings_of_running(session);
 	char error[FAULT_TEXT_SIZE];
 	uint64_t number;
-	int result = appliance->commit(appliance->context, transaction->candidate, &note, say_warning,
-				       &warnings, &number, error, sizeof(error));
+	int result = appliance->commit(appliance->context, transaction->candidate, &note,
+				       say_warning, &warnings, &number, error, sizeof(error));
 
 	warnings_forget(&warnings);
 	if (result < 0)
@@ -424,7 +434,8 @@ static void tell_failures(struct session *session)
 	if (session->told > FAULTS_TOLD)
 		session_complain(session, "error: %u more errors are not told\n",
 				 session->told - FAULTS_TOLD);
-	session_complain(session, "error: %u of %u lines failed; nothing was applied (still at r%llu)\n",
+	session_complain(session,
+			 "error: %u of %u lines failed; nothing was applied (still at r%llu)\n",
 			 transaction->failed, transaction->lines, revision(session));
 }
 

@@ -54,10 +54,13 @@ bool script_line(const char *text, size_t size, size_t *at, const char **ret_lin
 /* How many bytes the character at `text` has; 0 where it is not UTF-8 (RFC 3629, section 4). */
 static size_t utf8_length(const unsigned char *text, size_t size)
 {
-	static const struct { unsigned char first, last, low, high; uint8_t length; } forms[] = {
-		{0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-		{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+	static const struct { unsigned char first, last, low, high; uint8_t length;
+	} forms[] = {
+		{0x00, 0x7f, 0, 0, 1},	     {0xc2, 0xdf, 0x80, 0xbf, 2},
+		{0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
+		{0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+		{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
+		{0xf4, 0xf4, 0x80, 0x8f, 4},
 	};
 
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
@@ -65,7 +68,8 @@ static size_t utf8_length(const unsigned char *text, size_t size)
 
 		if (*text < forms[i].first || *text > forms[i].last)
 			continue;
-		if (length > size || (length > 1 && (text[1] < forms[i].low || text[1] > forms[i].high)))
+		if (length > size ||
+		    (length > 1 && (text[1] < forms[i].low || text[1] > forms[i].high)))
 			return 0;
 		for (size_t j = 2; j < length; j++)
 			if ((text[j] & 0xc0) != 0x80)
@@ -113,18 +117,21 @@ static int cut_quoted(struct cutter *cutter, struct word *word, struct fault *re
 	char quote = line[cutter->at];
 
 	for (cutter->at++; cutter->at < cutter->size && line[cutter->at] != quote; cutter->at++) {
-		bool escape = quote == '"' && line[cutter->at] == '\\' && cutter->at + 1 < cutter->size &&
-			      strchr("\"\\", line[cutter->at + 1]);
+		bool escape = quote == '"' && line[cutter->at] == '\\' &&
+			      cutter->at + 1 < cutter->size && strchr("\"\\", line[cutter->at + 1]);
 
 		cutter->at += escape;
 		*cutter->room++ = line[cutter->at];
 	}
 	if (cutter->at == cutter->size)
-		return cutter->typing ? 0 : fault_at(ret_fault, word->offset, cutter->size - word->offset,
-						     "quote is not closed");
+		return cutter->typing ?
+			       0 :
+			       fault_at(ret_fault, word->offset, cutter->size - word->offset,
+					"quote is not closed");
 	cutter->at++;
 	if (cutter->at < cutter->size && !is_blank(line[cutter->at]) && line[cutter->at] != '|')
-		return fault_at(ret_fault, cutter->at, 1, "blank is missing after the closing quote");
+		return fault_at(ret_fault, cutter->at, 1,
+				"blank is missing after the closing quote");
 	return 0;
 }
 
@@ -141,7 +148,8 @@ static int cut_word(struct cutter *cutter, struct word *word, struct fault *ret_
 		word->pipe = true;
 		*cutter->room++ = line[cutter->at++];
 	} else {
-		while (cutter->at < cutter->size && !is_blank(line[cutter->at]) && line[cutter->at] != '|')
+		while (cutter->at < cutter->size && !is_blank(line[cutter->at]) &&
+		       line[cutter->at] != '|')
 			*cutter->room++ = line[cutter->at++];
 	}
 	*cutter->room++ = 0;

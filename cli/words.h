@@ -1,9 +1,9 @@
 /* A line, cut into words.
  *
- * Words are parted by blanks. `|` is a word of its own, `#` at the beginning of a word starts a comment.
- * "..." is one word, in which \" and \\ stand for " and \; '...' is one, in which nothing stands for
- * anything else. Where each word stood is kept, so that an error can point at it. Refused: control characters, bytes that are not UTF-8, a quote left open,
- * more than fits.
+ * Words are parted by blanks. `|` is a word of its own, `#` at the beginning of a word starts a
+ * comment. "..." is one word, in which \" and \\ stand for " and \; '...' is one, in which nothing
+ * stands for anything else. Where each word stood is kept, so that an error can point at it.
+ * Refused: control characters, bytes that are not UTF-8, a quote left open, more than fits.
  */
 #ifndef CLI_WORDS_H
 #define CLI_WORDS_H
@@ -48,14 +48,17 @@ int words_cut(const char *line, size_t size, bool typing, struct words *ret_word
 int fault_at(struct fault *ret_fault, size_t offset, size_t length, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Says what is wrong with the whole line. Returns -EINVAL. */
-int fault_whole(struct fault *ret_fault, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int fault_whole(struct fault *ret_fault, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* The next line of a script: from `*at` on, which moves behind it. False at the end. CR before the
  * newline is not part of it; a last line may lack its newline. */
-bool script_line(const char *text, size_t size, size_t *at, const char **ret_line, size_t *ret_size);
+bool script_line(const char *text, size_t size, size_t *at, const char **ret_line,
+		 size_t *ret_size);
 
-/* The fault as a person reads it: "SOURCE:LINE:COLUMN: error: ...", the line and a caret below what is
- * to blame; with an empty source only "error: ...". Allocated; NULL only where memory lacks. */
+/* The fault as a person reads it: "SOURCE:LINE:COLUMN: error: ...", the line and a caret below
+ * what is to blame; with an empty source only "error: ...". Allocated; NULL only where memory
+ * lacks. */
 char *fault_text(const struct fault *fault, const char *source, unsigned number, const char *line,
 		 size_t size);
 

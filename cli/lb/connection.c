@@ -31,22 +31,25 @@ static int explain(const char *path, int code, char *error, size_t error_size)
 	struct stat status;
 
 	if (stat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
-		return refuse(error, error_size, -code, "%s is not a socket, so it is not lbd's", path);
+		return refuse(error, error_size, -code, "%s is not a socket, so it is not lbd's",
+			      path);
 	switch (code) {
 	case ENOENT:
 	case ENOTDIR:
-		return refuse(error, error_size, -code, "no socket %s: is lbd running? Start it with "
-			      "`systemctl start lbd`, or name its socket with --socket", path);
+		return refuse(error, error_size, -code, "no socket %s: is lbd running? Start it "
+			      "with `systemctl start lbd`, or name its socket with --socket", path);
 	case ECONNREFUSED:
-		return refuse(error, error_size, -code, "nobody listens at %s, it was left behind: is lbd "
-			      "running? Start it with `systemctl start lbd`", path);
+		return refuse(error, error_size, -code, "nobody listens at %s, it was left behind: "
+			      "is lbd running? Start it with `systemctl start lbd`", path);
 	case EACCES:
 	case EPERM:
 		me = getpwuid(geteuid());
-		return refuse(error, error_size, -code, "%s is not for you: you are not in group lb. As root: "
-			      "`usermod -aG lb %s`, then log in again", path, me ? me->pw_name : "USER");
+		return refuse(error, error_size, -code, "%s is not for you: you are not in group "
+			      "lb. As root: `usermod -aG lb %s`, then log in again", path,
+			      me ? me->pw_name : "USER");
 	default:
-		return refuse(error, error_size, -code, "cannot reach lbd at %s: %s", path, strerror(code));
+		return refuse(error, error_size, -code, "cannot reach lbd at %s: %s", path,
+			      strerror(code));
 	}
 }
 
@@ -55,7 +58,8 @@ int connection_send(struct connection *connection, struct buffer *out)
 	int result = out->failed ? -ENOMEM : 0;
 
 	while (!result && buffer_left(out)) {
-		ssize_t sent = send(connection->fd, out->bytes + out->start, buffer_left(out), MSG_NOSIGNAL);
+		ssize_t sent = send(connection->fd, out->bytes + out->start, buffer_left(out),
+				    MSG_NOSIGNAL);
 
 		if (sent >= 0)
 			buffer_consume(out, (size_t)sent);
@@ -133,16 +137,19 @@ static int greet(struct connection *connection, bool interactive, char *error, s
 	connection_send(connection, &out);
 	result = connection_receive(connection, NULL, &message);
 	if (result <= 0)
-		return refuse(error, error_size, result, "lbd at %s does not answer as it should: %s",
-			      connection->path, strerror(-result));
+		return refuse(error, error_size, result, "lbd at %s does not answer as it should: "
+			      "%s", connection->path, strerror(-result));
 	if (message.type == MESSAGE_REFUSED)
-		return refuse(error, error_size, -ECONNREFUSED, "lbd refuses: %s", take_name(&message.payload));
+		return refuse(error, error_size, -ECONNREFUSED, "lbd refuses: %s",
+			      take_name(&message.payload));
 	take_u32(&message.payload);
 	snprintf(connection->host, sizeof(connection->host), "%s", take_name(&message.payload));
-	snprintf(connection->version, sizeof(connection->version), "%s", take_name(&message.payload));
+	snprintf(connection->version, sizeof(connection->version), "%s",
+		 take_name(&message.payload));
 	connection->revision = take_u64(&message.payload);
 	if (message.type != MESSAGE_WELCOME || message.payload.broken)
-		return refuse(error, error_size, -EPROTO, "what listens at %s is not lbd", connection->path);
+		return refuse(error, error_size, -EPROTO, "what listens at %s is not lbd",
+			      connection->path);
 	connection_done(connection, &message);
 	return 0;
 }
@@ -156,7 +163,8 @@ int connection_open(struct connection *connection, const char *path, bool intera
 	*connection = (struct connection){.fd = -1};
 	snprintf(connection->path, sizeof(connection->path), "%s", path);
 	if (strlen(path) >= sizeof(address.sun_path))
-		return refuse(error, error_size, -ENAMETOOLONG, "socket %s: the path is too long", path);
+		return refuse(error, error_size, -ENAMETOOLONG, "socket %s: the path is too long",
+			      path);
 	memcpy(address.sun_path, path, strlen(path));
 	connection->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connection->fd < 0)

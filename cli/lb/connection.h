@@ -28,10 +28,11 @@ int connection_send_request(struct connection *connection, const struct request 
 /* A frame of one name, or of nothing where `name` is NULL. */
 int connection_send_name(struct connection *connection, enum message_type type, const char *name);
 
-/* The next frame, to be given back with connection_done(): 1; 0 where the signals that `ppoll` lets
- * through with `mask` came first (NULL: none is let through), -ENOTCONN where lbd is gone, or another
- * negative errno. */
-int connection_receive(struct connection *connection, const void *mask, struct message *ret_message);
+/* The next frame, to be given back with connection_done(): 1; 0 where the signals that `ppoll`
+ * lets through with `mask` came first (NULL: none is let through), -ENOTCONN where lbd is gone,
+ * or another negative errno. */
+int connection_receive(struct connection *connection, const void *mask,
+		       struct message *ret_message);
 void connection_done(struct connection *connection, const struct message *message);
 
 #endif

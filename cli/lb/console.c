@@ -18,7 +18,7 @@ enum { HISTORY_MAX = 1000, HISTORY_MODE = 0600 };
 
 static const char prompt[] = "lb> ";
 
-/* readline keeps its state in globals and tells its callbacks nothing, so what they need is here. */
+/* readline keeps its state in globals and hands its callbacks nothing: what they need is here. */
 static struct console {
 	struct exchange exchange;
 	char *line;              /* typed, to be run; NULL where none */
@@ -96,7 +96,8 @@ static void history_keep(const char *typed)
 	char *copy = strdup(typed), *rest = copy, *line;
 
 	while (copy && (line = strsep(&rest, "\n"))) {
-		const HIST_ENTRY *last = history_length ? history_get(history_base + history_length - 1) : NULL;
+		const HIST_ENTRY *last = history_length ?
+					 history_get(history_base + history_length - 1) : NULL;
 
 		if (!line[strspn(line, " \t\r")] || (last && strcmp(last->line, line) == 0))
 			continue;
@@ -236,7 +237,8 @@ static void readline_open(void)
 	rl_completer_word_break_characters = " \t|";
 	rl_completer_quote_characters = "\"'";
 	rl_attempted_completion_function = on_complete;
-	rl_variable_bind("show-all-if-unmodified", "on"); /* a second Tab lists; ~/.inputrc may say no */
+	/* A second Tab lists. Before ~/.inputrc is read, which may say otherwise. */
+	rl_variable_bind("show-all-if-unmodified", "on");
 	rl_initialize();
 	rl_bind_key_in_map('?', on_question, emacs_standard_keymap);
 	rl_bind_key_in_map('?', on_question, vi_insertion_keymap);
@@ -247,12 +249,12 @@ static void run_line(const char *line)
 {
 	struct exchange *exchange = &console.exchange;
 	bool lines = strchr(line, '\n');
+	unsigned flags = REQUEST_PREFIXES | (lines ? (unsigned)REQUEST_SCRIPT : 0);
 
 	history_keep(line);
 	exchange->output.length = screen_length();
 	interrupted = 0;
-	console.status = exchange_run(exchange, REQUEST_PREFIXES | (lines ? (unsigned)REQUEST_SCRIPT : 0),
-				      lines ? "<paste>" : "", line, strlen(line));
+	console.status = exchange_run(exchange, flags, lines ? "<paste>" : "", line, strlen(line));
 	interrupted = 0;
 }
 
@@ -342,8 +344,9 @@ enum exit_status console_run(struct connection *connection, unsigned flags)
 	sigset_t waiting;
 
 	console.exchange = (struct exchange){
-		.connection = connection, .flags = flags, .mask = &waiting, .interrupted = &interrupted,
-		.action = on_action, .event = on_event, .output = {.pages = true},
+		.connection = connection, .flags = flags, .output = {.pages = true},
+		.mask = &waiting, .interrupted = &interrupted,
+		.action = on_action, .event = on_event,
 	};
 	catch_signals(&waiting);
 	readline_open();
@@ -359,7 +362,7 @@ enum exit_status console_run(struct connection *connection, unsigned flags)
 		if (console.status == STATUS_UNREACHABLE)
 			console.quitting = true;
 	}
-	/* Where it had pastes bracketed, readline itself ends the line at Ctrl-D (8.2, rl_deprep_terminal). */
+	/* Where pastes are bracketed, readline itself does (8.2, rl_deprep_terminal). */
 	if (console.ended && strcmp(rl_variable_value("enable-bracketed-paste"), "on") != 0)
 		putchar('\n');
 	output_free(&console.exchange.output);

@@ -48,7 +48,8 @@ static void begin_filter(struct running *running, struct payload *payload)
 	enum pipe_type type = (enum pipe_type)take_u8(payload);
 	char error[512];
 
-	if (output_filter(&running->exchange->output, type, take_name(payload), error, sizeof(error)) == 0)
+	if (output_filter(&running->exchange->output, type, take_name(payload), error,
+			  sizeof(error)) == 0)
 		return;
 	fprintf(stderr, "error: %s\n", error);
 	running->status = STATUS_USAGE;
@@ -68,7 +69,8 @@ static void end_file(struct running *running)
 
 	running->writes = false;
 	if (error)
-		complain(running, "error: cannot write %s: %s\n", name ? name : "", why_not_written(error));
+		complain(running, "error: cannot write %s: %s\n", name ? name : "",
+			 why_not_written(error));
 	else if (!said)
 		printf("%s: %zu bytes written.\n", name ? name : "", size);
 	free(name);
@@ -167,14 +169,16 @@ static enum exit_status lose(struct running *running, int error)
 	output_end(&running->exchange->output);
 	fflush(stdout);
 	if (error == -EMSGSIZE) {
-		fprintf(stderr, "error: larger than %d bytes with its files, nothing was sent\n", REQUEST_MAX);
+		fprintf(stderr, "error: larger than %d bytes with its files, nothing was sent\n",
+			REQUEST_MAX);
 		return STATUS_REJECTED;
 	}
 	if (error == -ENOTCONN)
-		fprintf(stderr, "error: lbd has ended the conversation; what was asked last may have been done "
-			"or not. Is lbd still running?\n");
+		fprintf(stderr, "error: lbd has ended the conversation; what was asked last may "
+			"have been done or not. Is lbd still running?\n");
 	else
-		fprintf(stderr, "error: lbd at %s: %s\n", running->exchange->connection->path, strerror(-error));
+		fprintf(stderr, "error: lbd at %s: %s\n", running->exchange->connection->path,
+			strerror(-error));
 	return STATUS_UNREACHABLE;
 }
 
@@ -194,7 +198,8 @@ static enum exit_status finish(struct running *running, int sent)
 		} else if (result == 0 && *exchange->interrupted && !running->interrupt_sent) {
 			*exchange->interrupted = 0;
 			running->interrupt_sent = true;
-			result = connection_send_name(exchange->connection, MESSAGE_INTERRUPT, NULL);
+			result = connection_send_name(exchange->connection, MESSAGE_INTERRUPT,
+						      NULL);
 		}
 	}
 	if (running->writes)
@@ -211,7 +216,8 @@ static bool attach(struct running *running, struct request *request, struct buff
 	int error;
 
 	if (request->attachments == ATTACHMENTS_MAX) {
-		complain(running, "error: %s: %s\n", running->needed, "too many files in one script");
+		complain(running, "error: %s: %s\n", running->needed,
+			 "too many files in one script");
 		return false;
 	}
 	error = file_read(running->needed, content);
@@ -220,7 +226,8 @@ static bool attach(struct running *running, struct request *request, struct buff
 		return false;
 	}
 	request->attachment[request->attachments++] = (struct attachment){
-		.name = running->needed, .content = content->bytes ? (const char *)content->bytes : "",
+		.name = running->needed,
+		.content = content->bytes ? (const char *)content->bytes : "",
 		.size = buffer_left(content),
 	};
 	running->needed = NULL;

@@ -26,13 +26,14 @@ struct exchange {
 	void *context;
 };
 
-/* Runs a text; files that it names are read when they are asked for. `source` as in struct request. */
+/* Runs a text; files that it names are read when they are asked for. `source` as in struct
+ * request. */
 enum exit_status exchange_run(struct exchange *exchange, unsigned flags, const char *source,
 			      const char *text, size_t size);
 /* What `?` shows for a line, on stdout. */
 enum exit_status exchange_help(struct exchange *exchange, const char *line);
-/* The words that may stand at the line's end: a list that ends with NULL, allocated with all that is in
- * it; NULL where there are none. */
+/* The words that may stand at the line's end: a list that ends with NULL, allocated with all
+ * that is in it; NULL where there are none. */
 char **exchange_complete(struct exchange *exchange, const char *line, bool *ret_files);
 
 #endif

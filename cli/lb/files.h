@@ -14,7 +14,7 @@ int file_read(const char *name, struct buffer *ret_content);
 /* A file in the making: it takes its place whole, or not at all. */
 struct file_writer {
 	int fd;
-	bool beside;           /* written to `temporary`, renamed at the end; else a device or a pipe */
+	bool beside;           /* written to `temporary` and renamed; else a device or pipe */
 	char *name, *temporary;
 	size_t size;
 	int error;             /* of the first step that failed, negative errno */

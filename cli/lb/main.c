@@ -1,7 +1,7 @@
 /* lb: the console of lbd. A thin client: grammar, transactions and all else live in lbd.
  *
- * Interactive where both ends are terminals and no command is given; otherwise it reads lines plainly,
- * since readline would echo a piped script to stdout.
+ * Interactive where both ends are terminals and no command is given; otherwise it reads lines
+ * plainly, since readline would echo a piped script to stdout.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +50,10 @@ static enum exit_status refuse_usage(const char *what)
 	return STATUS_USAGE;
 }
 
-enum { OPTION_CHECK = 256, OPTION_EACH, OPTION_KEEP_GOING, OPTION_SOCKET, OPTION_HELP, OPTION_VERSION };
+enum {
+	OPTION_CHECK = 256, OPTION_EACH, OPTION_KEEP_GOING, OPTION_SOCKET, OPTION_HELP,
+	OPTION_VERSION,
+};
 
 static const struct option long_options[] = {
 	{"check", no_argument, NULL, OPTION_CHECK},
@@ -116,14 +119,15 @@ static int take_options(struct options *options, int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (optind < argc)
-		return (int)refuse_usage("a command is given with -c, a script with -f or on stdin");
+		return (int)refuse_usage("commands are given with -c, scripts with -f or on stdin");
 	if (options->commands && options->file)
 		return (int)refuse_usage("-c and -f exclude each other");
 	if (options->commands && options->flags & REQUEST_EACH)
-		return (int)refuse_usage("--each is for scripts; every -c is a transaction of its own");
+		return (int)refuse_usage("--each is for scripts, every -c is by itself anyway");
 	if (options->flags & REQUEST_EACH && options->flags & REQUEST_CHECK)
 		return (int)refuse_usage("--check takes the script as a whole, --each does not");
-	if (options->flags & REQUEST_KEEP_GOING && !(options->commands || options->flags & REQUEST_EACH))
+	if (options->flags & REQUEST_KEEP_GOING &&
+	    !(options->commands || options->flags & REQUEST_EACH))
 		return (int)refuse_usage("--keep-going needs --each or -c");
 	return -1;
 }
@@ -143,8 +147,8 @@ static enum exit_status run_commands(struct exchange *exchange, const struct opt
 	for (unsigned i = 0; i < options->commands; i++) {
 		const char *text = options->command[i];
 		bool lines = strchr(text, '\n');
-		enum exit_status one = exchange_run(exchange, lines ? REQUEST_SCRIPT : 0, lines ? "-c" : "",
-						    text, strlen(text));
+		enum exit_status one = exchange_run(exchange, lines ? REQUEST_SCRIPT : 0,
+						    lines ? "-c" : "", text, strlen(text));
 
 		if (one && (!status || status == STATUS_WOULD_CHANGE))
 			status = one;
@@ -164,7 +168,8 @@ static enum exit_status run_script(struct exchange *exchange, const char *name)
 	enum exit_status status;
 
 	if (error) {
-		fprintf(stderr, "error: cannot read %s: %s\n", standard ? "stdin" : name, strerror(-error));
+		fprintf(stderr, "error: cannot read %s: %s\n", standard ? "stdin" : name,
+			strerror(-error));
 		return STATUS_REJECTED;
 	}
 	status = exchange_run(exchange, REQUEST_SCRIPT, standard ? "<stdin>" : name,
@@ -191,11 +196,13 @@ static void leave(void *context, const char *action)
 
 static enum exit_status run(const struct options *options)
 {
-	bool keyboard = !options->commands && !options->file && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	bool keyboard = !options->commands && !options->file && isatty(STDIN_FILENO) &&
+			isatty(STDOUT_FILENO);
 	struct connection connection;
 	bool left = false;
 	struct exchange exchange = {
-		.connection = &connection, .flags = options->flags, .action = leave, .context = &left,
+		.connection = &connection, .flags = options->flags,
+		.action = leave, .context = &left,
 	};
 	enum exit_status status;
 	char error[1024];

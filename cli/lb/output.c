@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { COUNT_SIZE = 32 };
+
 /* The operator's own pager, or what there is. */
 static const char pager[] = "p=${PAGER:-}; [ -n \"$p\" ] && exec sh -c \"$p\"; "
 			    "command -v less >/dev/null && exec less -FRX; "
@@ -33,7 +35,8 @@ int output_filter(struct output *output, enum pipe_type type, const char *patter
 	if (code) {
 		output->broken = true;
 		snprintf(error, error_size, "\"%s\" is not a regular expression: ", pattern);
-		regerror(code, &filter->expression, error + strlen(error), error_size - strlen(error));
+		regerror(code, &filter->expression, error + strlen(error),
+			 error_size - strlen(error));
 		return -EINVAL;
 	}
 	output->filters++;
@@ -58,7 +61,8 @@ static void pass_line(struct output *output, unsigned from, char *line, size_t l
 			filter->count++;
 			return;
 		}
-		if ((regexec(&filter->expression, line, 0, NULL, 0) == 0) != (filter->type == PIPE_MATCH))
+		if ((regexec(&filter->expression, line, 0, NULL, 0) == 0) !=
+		    (filter->type == PIPE_MATCH))
 			return;
 	}
 	line[length] = '\n';
@@ -95,10 +99,15 @@ void output_text(struct output *output, bool heading, const char *text, size_t s
 	pass_lines(output);
 }
 
+static size_t format_count(uint64_t count, char *ret_line)
+{
+	return (size_t)snprintf(ret_line, COUNT_SIZE, "%" PRIu64, count);
+}
+
 /* A count is the line that it makes for the filters behind it. */
 static void end_filters(struct output *output)
 {
-	char line[32];
+	char line[COUNT_SIZE];
 
 	if (buffer_left(&output->line)) {
 		buffer_append(&output->line, "\n", 1);
@@ -110,8 +119,7 @@ static void end_filters(struct output *output)
 			continue;
 		}
 		if (!output->broken)
-			pass_line(output, i + 1, line, (size_t)snprintf(line, sizeof(line), "%" PRIu64,
-									output->filter[i].count));
+			pass_line(output, i + 1, line, format_count(output->filter[i].count, line));
 	}
 }
 
@@ -124,8 +132,8 @@ static unsigned count_lines(const struct buffer *buffer)
 	return lines;
 }
 
-/* A person who leaves the pager early ends the pipe, not lb. The pager gets its signals, whatever lb
- * holds back. */
+/* A person who leaves the pager early ends the pipe, not lb. The pager gets its signals, whatever
+ * lb holds back. */
 static bool show_in_pager(const struct buffer *page)
 {
 	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
@@ -149,8 +157,10 @@ void output_end(struct output *output)
 {
 	end_filters(output);
 	if (buffer_left(&output->page) &&
-	    (output->no_more || count_lines(&output->page) < output->length || !show_in_pager(&output->page)))
-		fwrite(output->page.bytes + output->page.start, 1, buffer_left(&output->page), stdout);
+	    (output->no_more || count_lines(&output->page) < output->length ||
+	     !show_in_pager(&output->page)))
+		fwrite(output->page.bytes + output->page.start, 1, buffer_left(&output->page),
+		       stdout);
 	buffer_consume(&output->page, buffer_left(&output->page));
 	output->filters = 0;
 	output->no_more = output->broken = false;

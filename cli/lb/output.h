@@ -1,4 +1,5 @@
-/* What a command prints: through its filters, and through a pager where it is longer than the screen.
+/* What a command prints: through its filters, and through a pager where it is longer than the
+ * screen.
  *
  * The filters run here and not in lbd: a regular expression that takes for ever, or all memory, is
  * its typist's loss alone.

@@ -1,4 +1,4 @@
-"""A terminal that a test can type at and read: what is on the screen, as a person sees it (tmux)."""
+"""A terminal that a test can type at, and read as a person sees it (tmux)."""
 import os
 import re
 import shlex
@@ -11,7 +11,8 @@ from appliance import PATIENCE, wait_for
 class Screen:
     def __init__(self, command, rows=24, columns=100, environment=None):
         self.folder = tempfile.mkdtemp(prefix="lb")
-        variables = dict(HOME=self.folder, PAGER="", INPUTRC="/dev/null", LC_ALL="C.UTF-8", TZ="UTC")
+        variables = dict(HOME=self.folder, PAGER="", INPUTRC="/dev/null", LC_ALL="C.UTF-8",
+                         TZ="UTC")
         variables.update(environment or {})
         shell = " ".join(f"{key}={shlex.quote(value)}" for key, value in variables.items())
         # The status of the command stays on the screen when it has ended.
@@ -20,8 +21,9 @@ class Screen:
 
     def tmux(self, *arguments):
         environment = {key: value for key, value in os.environ.items() if key != "TMUX"}
-        return subprocess.run(["tmux", "-S", f"{self.folder}/tmux", *arguments], check=True,
-                              env=environment, capture_output=True, timeout=PATIENCE).stdout.decode()
+        done = subprocess.run(["tmux", "-S", f"{self.folder}/tmux", *arguments], check=True,
+                              env=environment, capture_output=True, timeout=PATIENCE)
+        return done.stdout.decode()
 
     def type(self, text):
         self.tmux("send-keys", "-l", text)
@@ -50,7 +52,8 @@ class Screen:
         try:
             wait_for(there, "the screen")
         except AssertionError:
-            raise AssertionError("\n".join(["expected last", *expected, "--- screen", *seen])) from None
+            told = ["expected last", *expected, "--- screen", *seen]
+            raise AssertionError("\n".join(told)) from None
 
     def close(self):
         try:

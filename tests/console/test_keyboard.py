@@ -1,6 +1,7 @@
 """lb at the keyboard: what a person types, and what is on the screen then."""
 import re
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,8 @@ def test_tab_completes_files_where_a_file_is_meant(console, tmp_path):
 def test_question_mark_lists_what_may_come_and_keeps_the_line(console):
     screen = console()
     screen.type("drain backend ?")
-    screen.wait("lb> drain backend", "  POOL  pool that it is in", "  dns", "  web", "lb> drain backend")
+    screen.wait("lb> drain backend", "  POOL  pool that it is in", "  dns", "  web",
+                "lb> drain backend")
     screen.type("web 10.0.0.11:80 ?")
     screen.wait("  timeout  close the flows that are left after this time",
                 "  wait     return when no flow is left", "  <cr>     do it",
@@ -105,7 +107,8 @@ def test_question_mark_lists_what_may_come_and_keeps_the_line(console):
 def test_question_mark_is_a_character_within_quotes(console):
     screen = console()
     enter(screen, 'show config | match "webs? 10"')
-    screen.wait('lb> show config .*', "add backend web 10.0.0.11:80", "add backend web 10.0.0.12:80", "lb>")
+    screen.wait('lb> show config .*', "add backend web 10.0.0.11:80", "add backend web 10.0.0.12:80",
+                "lb>")
 
 
 def test_question_mark_works_in_vi_mode(console, tmp_path):
@@ -149,7 +152,8 @@ def test_a_paste_of_many_lines_is_one_transaction(console, appliance):
     screen.paste("add pool a\nadd pool b\nadd backend nowhere 10.0.0.1:80\n")
     screen.press("Enter")
     screen.wait('<paste>:3:13: error: no pool "nowhere"', "add backend nowhere 10.0.0.1:80",
-                r" {12}\^{7}", "error: 1 of 3 lines failed; nothing was applied .still at r1.", "lb>")
+                r" {12}\^{7}", "error: 1 of 3 lines failed; nothing was applied .still at r1.",
+                "lb>")
     screen.paste("add pool a\nadd pool b\nset pool a affinity source-ip\n")
     screen.press("Enter")
     screen.wait("r2 active.", "lb>")
@@ -185,7 +189,6 @@ def test_history_is_kept_for_the_next_session(console):
 
 
 def test_scripts_leave_no_history(appliance, tmp_path):
-    import subprocess
     subprocess.run(appliance.command("-c", "show pool"), env={"HOME": str(tmp_path)}, check=True,
                    capture_output=True)
     assert not list(tmp_path.iterdir())

@@ -13,16 +13,16 @@ NOBODY = 65534
 
 
 def run(*arguments, **keywords):
-    done = subprocess.run([LB, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE,
-                          stdin=subprocess.DEVNULL, **keywords)
+    done = subprocess.run([LB, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=PATIENCE, stdin=subprocess.DEVNULL, **keywords)
     return done.returncode, done.stderr
 
 
 def test_no_socket_says_how_to_start_lbd(tmp_path):
     status, text = run("--socket", tmp_path / "none", "-c", "show status")
     assert status == 3
-    assert text == (f"error: no socket {tmp_path}/none: is lbd running? Start it with `systemctl start "
-                    "lbd`, or name its socket with --socket\n")
+    assert text == (f"error: no socket {tmp_path}/none: is lbd running? Start it with `systemctl "
+                    "start lbd`, or name its socket with --socket\n")
 
 
 def test_a_stale_socket_says_that_nobody_listens(appliance):
@@ -74,7 +74,8 @@ def test_an_lb_that_is_killed_while_it_waits_is_forgotten(appliance):
 
 
 def test_a_second_lbd_is_refused_and_told_who_has_the_socket(appliance, tmp_path):
-    done = subprocess.run(["unshare", "--net", LBD, "--db", tmp_path / "lb.db", "--socket", appliance.socket],
+    done = subprocess.run(["unshare", "--net", LBD, "--db", tmp_path / "lb.db",
+                           "--socket", appliance.socket],
                           capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode != 0
     assert f"(pid {appliance.process.pid})" in done.stderr
@@ -86,7 +87,8 @@ def test_what_is_not_lbd_is_told_from_it(tmp_path):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
-        lb = subprocess.Popen([LB, "--socket", path, "-c", "show status"], stderr=subprocess.PIPE, text=True)
+        lb = subprocess.Popen([LB, "--socket", path, "-c", "show status"],
+                              stderr=subprocess.PIPE, text=True)
         peer, _ = listener.accept()
         peer.sendall(b"220 mail.example.org ESMTP\r\n")
         text = lb.communicate(timeout=PATIENCE)[1]
@@ -95,7 +97,8 @@ def test_what_is_not_lbd_is_told_from_it(tmp_path):
 
 
 def test_no_lbd_is_harmed_by_what_strangers_send(appliance):
-    for junk in (b"", b"\0", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 100, b"\0\0\0\1\1", bytes(100000)):
+    for junk in (b"", b"\0", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 100, b"\0\0\0\1\1",
+                 bytes(100000)):
         with socket.socket(socket.AF_UNIX) as peer:
             peer.connect(str(appliance.socket))
             try:

@@ -6,8 +6,9 @@ from appliance import PATIENCE, Appliance
 
 
 def backends(count):
-    return ["add pool web"] + [f"add backend web 10.{i >> 16}.{i >> 8 & 255}.{i & 255 or 1}:{80 + i % 7}"
-                               for i in range(1, count)]
+    return ["add pool web"] + [
+        f"add backend web 10.{i >> 16}.{i >> 8 & 255}.{i & 255 or 1}:{80 + i % 7}"
+        for i in range(1, count)]
 
 
 def test_ten_thousand_lines_are_one_revision(appliance):
@@ -74,7 +75,8 @@ class Generator:
             yield (f"add interface {name} role {choose(['frontend', 'backend', 'both'])}"
                    f" address 10.{i}.0.254/16" + some(f" address 192.168.{i}.1/{number(24, 30)}")
                    + some(f" mac 02:00:00:00:00:0{i}")
-                   + some(choose([" filter 'tcp port 80'", ' filter "not port 22 and (udp or \\\\x)"'])))
+                   + some(choose([" filter 'tcp port 80'",
+                                  ' filter "not port 22 and (udp or \\\\x)"'])))
         if number(0, 1):
             yield f"add route 0.0.0.0/0 via 10.0.0.{number(1, 250)}"
         for i in range(number(0, 2)):
@@ -100,8 +102,8 @@ class Generator:
                        + some(f" weight {number(0, 65535)}") + some(f" name b{i}")
                        + some(f" admin {choose(['enabled', 'drain', 'disabled'])}"))
         for i, pool in enumerate(pools):
-            yield (f"add service s{i} 203.0.113.{i + 1}:{number(1, 65535)}/{choose(['tcp', 'udp', 'any'])}"
-                   f" pool {pool}" + some(f" idle-timeout {number(1, 900)}")
+            vip = f"203.0.113.{i + 1}:{number(1, 65535)}/{choose(['tcp', 'udp', 'any'])}"
+            yield (f"add service s{i} {vip} pool {pool}" + some(f" idle-timeout {number(1, 900)}")
                    + some(f" max-flows {number(1, 1000)}") + some(" when-full shed")
                    + some(" admin disabled"))
 

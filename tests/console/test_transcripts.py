@@ -26,7 +26,7 @@ def parse(text):
         elif line.startswith("$ "):
             steps.append((head + [line], [line[2:]], []))
             head = []
-        elif line.startswith("> ") and not steps[-1][2]:
+        elif (line.startswith("> ") or line == ">") and not steps[-1][2]:
             steps[-1][0].append(line)
             steps[-1][1].append(line[2:])
         else:

@@ -1,5 +1,5 @@
-/* An appliance in memory, for tests of the console: a configuration, its revisions, and numbers that a
- * test sets. No store, no path. */
+/* An appliance in memory, for tests of the console: a configuration, its revisions, and numbers
+ * that a test sets. No store, no path. */
 #ifndef TESTS_FAKE_APPLIANCE_H
 #define TESTS_FAKE_APPLIANCE_H
 
@@ -37,8 +37,8 @@ static uint64_t fake_revision(void *context)
 	return ((struct fake *)context)->revision;
 }
 
-static int fake_check(void *context, const struct config *candidate, appliance_say *say, void *say_context,
-		      char *error, size_t error_size)
+static int fake_check(void *context, const struct config *candidate, appliance_say *say,
+		      void *say_context, char *error, size_t error_size)
 {
 	struct fake *fake = context;
 
@@ -50,9 +50,9 @@ static int fake_check(void *context, const struct config *candidate, appliance_s
 	return config_validate(candidate, say, say_context, error, error_size);
 }
 
-static int fake_commit(void *context, const struct config *candidate, const struct commit_note *note,
-		       appliance_say *say, void *say_context, uint64_t *ret_revision, char *error,
-		       size_t error_size)
+static int fake_commit(void *context, const struct config *candidate,
+		       const struct commit_note *note, appliance_say *say, void *say_context,
+		       uint64_t *ret_revision, char *error, size_t error_size)
 {
 	struct fake *fake = context;
 	int result = fake_check(context, candidate, say, say_context, error, error_size);
@@ -84,7 +84,8 @@ static int fake_revision_text(void *context, uint64_t number, char **ret_text, c
 	return 0;
 }
 
-static int fake_backup(void *context, void **ret_bytes, size_t *ret_size, char *error, size_t error_size)
+static int fake_backup(void *context, void **ret_bytes, size_t *ret_size, char *error,
+		       size_t error_size)
 {
 	(void)context;
 	(void)error;
@@ -151,8 +152,8 @@ static const struct column fake_lookup_columns[] = {
 	{"service", NULL, COLUMN_TEXT}, {"text", NULL, COLUMN_PROSE},
 };
 
-static int fake_lookup(void *context, const struct tuple_question *question, struct report **ret_report,
-		       char *error, size_t error_size)
+static int fake_lookup(void *context, const struct tuple_question *question,
+		       struct report **ret_report, char *error, size_t error_size)
 {
 	(void)error;
 	(void)error_size;
@@ -174,8 +175,8 @@ static int fake_clear_counters(void *context, char *error, size_t error_size)
 	return 0;
 }
 
-static int fake_clear_flows(void *context, const struct filter *filter, uint64_t *ret_count, char *error,
-			    size_t error_size)
+static int fake_clear_flows(void *context, const struct filter *filter, uint64_t *ret_count,
+			    char *error, size_t error_size)
 {
 	struct fake *fake = context;
 
@@ -187,8 +188,8 @@ static int fake_clear_flows(void *context, const struct filter *filter, uint64_t
 	return 0;
 }
 
-static int fake_drain_deadline(void *context, const struct config_backend *backend, uint64_t timeout_ns,
-			       char *error, size_t error_size)
+static int fake_drain_deadline(void *context, const struct config_backend *backend,
+			       uint64_t timeout_ns, char *error, size_t error_size)
 {
 	struct fake *fake = context;
 
@@ -200,8 +201,8 @@ static int fake_drain_deadline(void *context, const struct config_backend *backe
 	return 0;
 }
 
-static int fake_backend_flows(void *context, const struct config_backend *backend, uint64_t *ret_flows,
-			      char *error, size_t error_size)
+static int fake_backend_flows(void *context, const struct config_backend *backend,
+			      uint64_t *ret_flows, char *error, size_t error_size)
 {
 	(void)backend;
 	(void)error;

@@ -16,7 +16,8 @@ static void on_output(void *context, bool heading, const char *text, size_t size
 	struct talk *talk = context;
 
 	(void)heading;
-	snprintf(talk->out + strlen(talk->out), sizeof(talk->out) - strlen(talk->out), "%.*s", (int)size, text);
+	snprintf(talk->out + strlen(talk->out), sizeof(talk->out) - strlen(talk->out), "%.*s",
+		 (int)size, text);
 }
 
 static void on_error(void *context, const char *text, size_t size)
@@ -66,12 +67,13 @@ static int begin(void **state)
 {
 	struct talk *talk = calloc(1, sizeof(*talk));
 	const struct session_sink sink = {
-		.context = talk, .output = on_output, .filter = on_filter, .output_end = on_output_end,
-		.error = on_error, .needs_file = on_name, .file = on_file, .console = on_name,
+		.context = talk, .output = on_output, .filter = on_filter,
+		.output_end = on_output_end, .error = on_error, .needs_file = on_name, .file = on_file, .console = on_name,
 		.done = on_done,
 	};
 	const struct request request = {
-		.flags = REQUEST_SCRIPT | REQUEST_QUIET, .source = "", .text = live, .size = strlen(live),
+		.flags = REQUEST_SCRIPT | REQUEST_QUIET, .source = "",
+		.text = live, .size = strlen(live),
 	};
 
 	talk->appliance = fake_appliance(&talk->fake);
@@ -102,8 +104,8 @@ static void collect(void *context, const char *word)
 static void tab_offers_what_may_come(void **state)
 {
 	static const struct { const char *line, *words; } rows[] = {
-		{"", "add set del no enable disable drain show lookup clear rollback load commit export backup "
-		     "help history terminal quit"},
+		{"", "add set del no enable disable drain show lookup clear rollback load commit "
+		     "export backup help history terminal quit"},
 		{"sh", "show"},
 		{"show s", "status service stats"},
 		{"sh b", "backend"},

@@ -1,5 +1,5 @@
-/* The tables: every command can be matched, explained and completed from them, and every walk through
- * them that the grammar offers is one that it accepts. */
+/* The tables: every command can be matched, explained and completed from them, and every walk
+ * through them that the grammar offers is one that it accepts. */
 #include "tests/unit/console.h"
 
 #include "cli/match.h"
@@ -20,7 +20,7 @@ static void every_row_has_help_and_a_usage(void **state)
 			assert_non_null(grammar_verb_help(syntax.words[0]));
 		for (unsigned j = 0; syntax_parameter(&syntax, j, &p); j++) {
 			assert_true(j < PARAMETERS_MAX);
-			assert_true(strlen(p.attribute->help) > 0 && strlen(p.attribute->help) < 72);
+			assert_in_range(strlen(p.attribute->help), 1, 71);
 		}
 	}
 }
@@ -55,7 +55,8 @@ static void usages_read_as_the_manual_has_them(void **state)
 		{{"drain", "backend"}, "drain backend POOL A:PORT [timeout S] [wait]"},
 		{{"load", NULL}, "load FILE [merge|replace]"},
 		{{"export", NULL}, "export [FILE]"},
-		{{"lookup", NULL}, "lookup A:PORT A:PORT/PROTOCOL [| {match RE|except RE|count|json|no-more}]..."},
+		{{"lookup", NULL}, "lookup A:PORT A:PORT/PROTOCOL "
+				   "[| {match RE|except RE|count|json|no-more}]..."},
 	};
 	char usage[1024];
 
@@ -119,7 +120,8 @@ static void walk(unsigned *random, char *line, size_t size)
 	}
 }
 
-/* Beyond what tables can say: an address that is given twice, more filters than there is room for. */
+/* Beyond what tables can say: an address that is given twice, more filters than there is room
+ * for. */
 static bool is_known_limit(const char *text)
 {
 	return strstr(text, "is given twice") || strstr(text, "more than");
@@ -162,7 +164,8 @@ static void unique_prefixes_mean_the_whole_word(void **state)
 			unsigned rivals = 0;
 
 			for (unsigned j = 0; j < count; j++)
-				rivals += j != i && strncmp(next[j].word, next[i].word, length) == 0;
+				rivals += j != i &&
+					  strncmp(next[j].word, next[i].word, length) == 0;
 			if (command_match(next[i].word, length, true, &command, &fault) > 0)
 				command_free(&command);
 			else if (rivals && length < strlen(next[i].word))

@@ -20,6 +20,11 @@ static int match(const char *line, bool prefixes)
 	return result;
 }
 
+static int cut_line(const char *line, size_t size)
+{
+	return words_cut(line, size, false, &words, &fault);
+}
+
 static void a_line_is_cut_at_blanks_quotes_pipes_and_comments(void **state)
 {
 	static const struct { const char *line, *cut; } rows[] = {
@@ -45,7 +50,7 @@ static void a_line_is_cut_at_blanks_quotes_pipes_and_comments(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		char cut[256] = "";
 
-		assert_int_equal(words_cut(rows[i].line, strlen(rows[i].line), false, &words, &fault), 0);
+		assert_int_equal(cut_line(rows[i].line, strlen(rows[i].line)), 0);
 		for (unsigned j = 0; j < words.count; j++) {
 			strcat(cut, j ? "." : "");
 			strcat(cut, words.word[j].text);
@@ -71,7 +76,7 @@ static void what_cannot_be_cut_says_where(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		assert_int_equal(words_cut(rows[i].line, rows[i].size, false, &words, &fault), -EINVAL);
+		assert_int_equal(cut_line(rows[i].line, rows[i].size), -EINVAL);
 		assert_string_equal(fault.text, rows[i].text);
 		assert_int_equal(fault.offset, rows[i].offset);
 	}
@@ -127,7 +132,8 @@ static void commands_carry_what_was_typed(void **state)
 	assert_string_equal(backend->pool, "web");
 	assert_int_equal(backend->address.port, 80);
 	assert_int_equal(backend->admin, ADMIN_DRAIN);
-	assert_true(command.arguments.wait && command.arguments.timeout_ns == UINT64_C(30000000000));
+	assert_true(command.arguments.wait);
+	assert_true(command.arguments.timeout_ns == UINT64_C(30000000000));
 	command_free(&command);
 
 	assert_int_equal(command_match(from, strlen(from), false, &command, &fault), 1);
@@ -177,8 +183,8 @@ static void no_is_another_word_for_del(void **state)
 static void prefixes_are_for_people(void **state)
 {
 	static const char *const shortened[] = {
-		"sh back", "sh backend | cou", "a int eth0 r front", "ad che hb heart fr po 9000", "no po web",
-		"se po web af s", "q",
+		"sh back", "sh backend | cou", "a int eth0 r front", "ad che hb heart fr po 9000",
+		"no po web", "se po web af s", "q",
 	};
 
 	(void)state;
@@ -282,15 +288,15 @@ static void the_caret_stands_below_the_word(void **state)
 		 "<stdin>:12:8: error: wrong\n"
 		 "a \"\xc3\xb6\xc3\xa4\" x\n"
 		 "       ^\n"},
-		{"a \xe4\xb8\xad\xe6\x96\x87 x", "x",                 /* two cells each */
+		{"a \xe4\xb8\xad\xe6\x96\x87 x", "x",       /* two cells each */
 		 "<stdin>:12:6: error: wrong\n"
 		 "a \xe4\xb8\xad\xe6\x96\x87 x\n"
 		 "       ^\n"},
-		{"a e\xcc\x81 x", "x",                                /* a combining accent: no cell */
+		{"a e\xcc\x81 x", "x",                      /* a combining accent: no cell */
 		 "<stdin>:12:6: error: wrong\n"
 		 "a e\xcc\x81 x\n"
 		 "    ^\n"},
-		{"a \x1b[2J x", "x",                                  /* nothing that a terminal obeys */
+		{"a \x1b[2J x", "x",                        /* nothing that a terminal obeys */
 		 "<stdin>:12:8: error: wrong\n"
 		 "a ?[2J x\n"
 		 "       ^\n"},
@@ -340,8 +346,9 @@ static void what_is_missing_is_pointed_at_behind_the_line(void **state)
 static void no_line_is_too_odd(void **state)
 {
 	static const char *const parts[] = {
-		"add", "set", "del", "no", "show", "backend", "web", "10.0.0.1:80", "weight", "7", "|", "\"",
-		"#", "match", "from", "port", "load", "\xff", "\t", " ", "help", "service", "pool", "1", "",
+		"add", "set", "del", "no", "show", "backend", "web", "10.0.0.1:80", "weight", "7",
+		"|", "\"", "#", "match", "from", "port", "load", "\xff", "\t", " ", "help",
+		"service", "pool", "1", "",
 	};
 	unsigned random = 1;
 	char line[1024];

@@ -115,7 +115,8 @@ static void a_frame_beyond_its_bound_is_refused_at_once(void **state)
 static struct request sample_request(void)
 {
 	return (struct request){
-		.flags = REQUEST_SCRIPT | REQUEST_JSON, .source = "<stdin>", .text = "a\0b\n", .size = 4,
+		.flags = REQUEST_SCRIPT | REQUEST_JSON, .source = "<stdin>",
+		.text = "a\0b\n", .size = 4,
 		.attachment = {{"x", "", 0}, {"y", "c\0d", 3}}, .attachments = 2,
 	};
 }
@@ -140,7 +141,8 @@ static void requests_read_back(void **state)
 	buffer_free(&buffer);
 }
 
-/* Cut anywhere, or with any one byte changed, it is refused or read without harm (sanitizers look). */
+/* Cut anywhere, or with any one byte changed, it is refused or read without harm (sanitizers
+ * look). */
 static void broken_requests_are_refused(void **state)
 {
 	struct request request = sample_request(), back;
@@ -166,7 +168,8 @@ static void broken_requests_are_refused(void **state)
 			memcpy(copy, message.payload.bytes, message.payload.size);
 			copy[at] = (uint8_t)value;
 			if (take_request(&changed, &back) == 0)
-				assert_true(back.attachments == 2 && back.size <= message.payload.size);
+				assert_true(back.attachments == 2 &&
+					    back.size <= message.payload.size);
 			free(copy);
 		}
 	}

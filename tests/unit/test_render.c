@@ -26,7 +26,8 @@ static void collect(void *context, bool heading, const char *part, size_t size)
 	snprintf(to + strlen(to), 4096 - strlen(to), "%.*s", (int)size, part);
 }
 
-static void add_row(struct report *report, const char *name, uint64_t number, bool flag, const char *comment)
+static void add_row(struct report *report, const char *name, uint64_t number, bool flag,
+		    const char *comment)
 {
 	report_row(report);
 	report_text(report, name);
@@ -41,7 +42,8 @@ static void add_row(struct report *report, const char *name, uint64_t number, bo
 		report_null(report);
 }
 
-static void assert_rendered(struct report *report, const char *heading, const char *rest, const char *json)
+static void assert_rendered(struct report *report, const char *heading, const char *rest,
+			    const char *json)
 {
 	struct text text = {0};
 	char *document = render_json(report);

@@ -86,7 +86,8 @@ static void hang_up(struct console *console)
 static void send_buffer(struct house *house, struct console *console, struct buffer *out)
 {
 	while (buffer_left(out)) {
-		ssize_t sent = send(console->fd, out->bytes + out->start, buffer_left(out), MSG_NOSIGNAL);
+		ssize_t sent =
+			send(console->fd, out->bytes + out->start, buffer_left(out), MSG_NOSIGNAL);
 
 		if (sent < 0)
 			break;
@@ -97,7 +98,8 @@ static void send_buffer(struct house *house, struct console *console, struct buf
 	settle(house);
 }
 
-static void say_hello(struct house *house, struct console *console, uint32_t version, bool interactive)
+static void say_hello(struct house *house, struct console *console, uint32_t version,
+		      bool interactive)
 {
 	struct buffer out = {0};
 	size_t frame = frame_begin(&out, MESSAGE_HELLO);
@@ -240,7 +242,8 @@ static void a_console_that_does_not_read_holds_up_nobody(void **state)
 	for (unsigned i = 0; i < 40; i++)
 		say_run(house, &slow, "backup x");
 	for (unsigned i = 0; i < 5000; i++)
-		server_event(house->server, "backend web/10.0.0.11:80 up, or down, or something in between");
+		server_event(house->server,
+			     "backend web/10.0.0.11:80 up, or down, or something in between");
 	say_run(house, &good, "add pool web");
 	assert_int_equal(hear(house, &good), MESSAGE_OUTPUT);
 	while ((type = hear(house, &slow)) > 0) {
@@ -399,8 +402,8 @@ static void a_second_one_is_refused_and_names_the_first(void **state)
 
 	assert_int_equal(server_open(&second, house->path, &house->appliance, house->error,
 				     sizeof(house->error)), -EADDRINUSE);
-	snprintf(expected, sizeof(expected), "socket %s: another lbd (pid %d) listens there", house->path,
-		 getpid());
+	snprintf(expected, sizeof(expected), "socket %s: another lbd (pid %d) listens there",
+		 house->path, getpid());
 	assert_non_null(strstr(house->error, expected));
 	open_console(house, &console, false);
 	hang_up(&console);
@@ -441,8 +444,9 @@ static void a_path_that_cannot_be_says_why(void **state)
 
 	memset(path, 'a', sizeof(path) - 1);
 	path[sizeof(path) - 1] = 0;
-	assert_int_equal(server_open(&server, path, &house->appliance, house->error, sizeof(house->error)),
-			 -ENAMETOOLONG);
+	assert_int_equal(
+		server_open(&server, path, &house->appliance, house->error, sizeof(house->error)),
+		-ENAMETOOLONG);
 	assert_int_equal(server_open(&server, "/proc/nowhere/sock", &house->appliance, house->error,
 				     sizeof(house->error)), -ENOENT);
 	assert_non_null(strstr(house->error, "/proc/nowhere/sock: No such file"));

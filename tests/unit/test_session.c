@@ -92,8 +92,9 @@ static int begin(void **state)
 {
 	struct talk *talk = calloc(1, sizeof(*talk));
 	const struct session_sink sink = {
-		.context = talk, .output = on_output, .filter = on_filter, .output_end = on_output_end,
-		.error = on_error, .needs_file = on_needs_file, .file = on_file, .console = on_console,
+		.context = talk, .output = on_output, .filter = on_filter,
+		.output_end = on_output_end, .error = on_error, .needs_file = on_needs_file,
+		.file = on_file, .console = on_console,
 		.done = on_done,
 	};
 
@@ -210,10 +211,12 @@ static void lines_that_read_or_act_run_after_the_commit_in_order(void **state)
 {
 	struct talk *talk = *state;
 
-	assert_int_equal(script(talk, "show backend\nadd pool web\nclear counters\n"
-				      "add backend web 10.0.0.11:80 weight 7\nclear flow service web\n"),
+	assert_int_equal(script(talk,
+				"show backend\nadd pool web\nclear counters\n"
+				"add backend web 10.0.0.11:80 weight 7\nclear flow service web\n"),
 			 STATUS_DONE);
-	assert_string_equal(talk->out, "r1 active.\nweb   10.0.0.11:80       7  up\n0 flows closed.\n");
+	assert_string_equal(talk->out,
+			    "r1 active.\nweb   10.0.0.11:80       7  up\n0 flows closed.\n");
 	assert_int_equal(talk->fake.counter_clears, 1);
 	assert_string_equal(talk->fake.filter.service, "web");
 }
@@ -233,7 +236,8 @@ static void what_the_appliance_refuses_is_told_and_nothing_is_left(void **state)
 
 	talk->fake.refusal = "disk full";
 	assert_int_equal(script(talk, web), STATUS_REJECTED);
-	assert_string_equal(talk->err, "error: disk full\nerror: nothing was applied (still at r0)\n");
+	assert_string_equal(talk->err,
+			    "error: disk full\nerror: nothing was applied (still at r0)\n");
 	assert_int_equal(command(talk, "add pool web"), STATUS_REJECTED);
 	assert_string_equal(talk->err, "error: disk full\n");
 	assert_config(talk, "");
@@ -271,10 +275,12 @@ static void what_follows_from_a_failed_line_is_no_error_of_its_own(void **state)
 {
 	struct talk *talk = *state;
 
-	assert_int_equal(script(talk, "add pool web scheduler nothing\nadd backend web 10.0.0.11:80\n"
-				      "add service web 203.0.113.10:80/tcp pool web\nset pool web check none\n"
-				      "add backend other 10.0.0.11:80\n"),
-			 STATUS_USAGE);
+	assert_int_equal(
+		script(talk,
+		       "add pool web scheduler nothing\nadd backend web 10.0.0.11:80\n"
+		       "add service web 203.0.113.10:80/tcp pool web\nset pool web check none\n"
+		       "add backend other 10.0.0.11:80\n"),
+		STATUS_USAGE);
 	assert_null(strstr(talk->err, "no pool \"web\""));
 	assert_non_null(strstr(talk->err, "no pool \"other\""));
 	assert_non_null(strstr(talk->err, "error: 2 of 5 lines failed"));
@@ -296,13 +302,16 @@ static void with_each_every_line_is_a_transaction(void **state)
 	struct talk *talk = *state;
 
 	assert_int_equal(run(talk, REQUEST_SCRIPT | REQUEST_EACH,
-			     "add pool a\nadd backend b 10.0.0.1:80\nadd pool c\n"), STATUS_REJECTED);
+			     "add pool a\nadd backend b 10.0.0.1:80\nadd pool c\n"),
+			 STATUS_REJECTED);
 	assert_string_equal(talk->out, "r1 active.\n");
 	assert_non_null(strstr(talk->err, "<stdin>:2:13: error: no pool \"b\""));
-	assert_non_null(strstr(talk->err, "error: 1 of 2 lines failed; stopped there (now at r1)\n"));
+	assert_non_null(
+		strstr(talk->err, "error: 1 of 2 lines failed; stopped there (now at r1)\n"));
 	assert_config(talk, "add pool a\n");
 	assert_int_equal(run(talk, REQUEST_SCRIPT | REQUEST_EACH | REQUEST_KEEP_GOING,
-			     "add pool a\nadd backend b 10.0.0.1:80\nadd pool c\n"), STATUS_REJECTED);
+			     "add pool a\nadd backend b 10.0.0.1:80\nadd pool c\n"),
+			 STATUS_REJECTED);
 	assert_string_equal(talk->out, "unchanged (r1).\nr2 active.\n");
 	assert_non_null(strstr(talk->err, "error: 1 of 3 lines failed (now at r2)\n"));
 }
@@ -341,7 +350,8 @@ static void check_tells_what_would_change_and_changes_nothing(void **state)
 	assert_string_equal(talk->out, "unchanged (r1).\n");
 	assert_int_equal(run(talk, REQUEST_CHECK, "clear counters"), STATUS_DONE);
 	assert_int_equal(talk->fake.counter_clears, 0);
-	assert_int_equal(run(talk, REQUEST_CHECK, "add pool web affinity source-ip"), STATUS_REJECTED);
+	assert_int_equal(run(talk, REQUEST_CHECK, "add pool web affinity source-ip"),
+			 STATUS_REJECTED);
 }
 
 static void quiet_says_nothing_of_success(void **state)
@@ -359,11 +369,13 @@ static void json_is_one_document_a_command(void **state)
 	struct talk *talk = *state;
 
 	assert_int_equal(run(talk, REQUEST_JSON, "add pool web"), STATUS_DONE);
-	assert_string_equal(talk->out, "{\"schema\":1,\"commit\":{\"revision\":1,\"changed\":true}}\n");
+	assert_string_equal(talk->out,
+			    "{\"schema\":1,\"commit\":{\"revision\":1,\"changed\":true}}\n");
 	assert_int_equal(command(talk, "show backend | json"), STATUS_DONE);
 	assert_string_equal(talk->out, "{\"schema\":1,\"backend\":[]}\n");
 	assert_int_equal(run(talk, REQUEST_JSON, "show backend | count"), STATUS_USAGE);
-	assert_int_equal(run(talk, REQUEST_JSON | REQUEST_CHECK, "add pool other"), STATUS_WOULD_CHANGE);
+	assert_int_equal(run(talk, REQUEST_JSON | REQUEST_CHECK, "add pool other"),
+			 STATUS_WOULD_CHANGE);
 	assert_string_equal(talk->out, "{\"schema\":1,\"check\":{\"revision\":1,\"changes\":1}}\n");
 	assert_int_equal(run(talk, REQUEST_JSON, "show revisions 1"), STATUS_DONE);
 	assert_string_equal(talk->out, "{\"schema\":1,\"revisions\":{\"revision\":1,"
@@ -374,7 +386,8 @@ static void filters_are_handed_to_the_console(void **state)
 {
 	struct talk *talk = *state;
 
-	assert_int_equal(command(talk, "show config | match \"a b\" | count | no-more"), STATUS_DONE);
+	assert_int_equal(command(talk, "show config | match \"a b\" | count | no-more"),
+			 STATUS_DONE);
 	assert_string_equal(talk->console, "filter 0 a b;filter 2 ;filter 4 ;");
 }
 
@@ -382,7 +395,8 @@ static void a_commit_line_ends_a_script_and_carries_its_comment(void **state)
 {
 	struct talk *talk = *state;
 
-	assert_int_equal(script(talk, "add pool web\ncommit comment \"web launch\"\n"), STATUS_DONE);
+	assert_int_equal(script(talk, "add pool web\ncommit comment \"web launch\"\n"),
+			 STATUS_DONE);
 	assert_string_equal(talk->fake.comment[1], "web launch");
 	assert_int_equal(script(talk, "add pool a\ncommit\nadd pool b\n"), STATUS_REJECTED);
 	assert_non_null(strstr(talk->err, "a line after the end of the script"));
@@ -411,8 +425,9 @@ static void load_replace_demands_the_final_commit(void **state)
 
 	script(talk, "add pool old\n");
 	assert_int_equal(load(talk, "load lb.conf replace", "add pool web\n"), STATUS_REJECTED);
-	assert_string_equal(talk->err, "error: lb.conf does not end with \"commit\": it may have been cut "
-				       "short, nothing was applied\n");
+	assert_string_equal(talk->err,
+			    "error: lb.conf does not end with \"commit\": it may have been cut "
+			    "short, nothing was applied\n");
 	assert_config(talk, "add pool old\n");
 	assert_int_equal(load(talk, "load lb.conf replace", "add pool web\ncommit\n"), STATUS_DONE);
 	assert_config(talk, "add pool web\n");
@@ -426,10 +441,11 @@ static void errors_of_a_loaded_file_name_it(void **state)
 
 	assert_int_equal(load(talk, "load lb.conf", "add pool web\nadd backend wbe 10.0.0.1:80\n"),
 			 STATUS_REJECTED);
-	assert_string_equal(talk->err, "lb.conf:2:13: error: no pool \"wbe\". Did you mean \"web\"?\n"
-				       "add backend wbe 10.0.0.1:80\n"
-				       "            ^^^\n"
-				       "error: 1 of 2 lines failed; nothing was applied (still at r0)\n");
+	assert_string_equal(talk->err,
+			    "lb.conf:2:13: error: no pool \"wbe\". Did you mean \"web\"?\n"
+			    "add backend wbe 10.0.0.1:80\n"
+			    "            ^^^\n"
+			    "error: 1 of 2 lines failed; nothing was applied (still at r0)\n");
 	assert_int_equal(load(talk, "load lb.conf", "show pool\n"), STATUS_REJECTED);
 	assert_non_null(strstr(talk->err, "holds configuration only"));
 	assert_int_equal(load(talk, "load lb.conf", "load lb.conf\n"), STATUS_REJECTED);
@@ -506,7 +522,8 @@ static void a_drain_that_waits_ends_when_no_flow_is_left(void **state)
 	command(talk, "drain backend web 10.0.0.11:80 wait");
 	assert_true(session_busy(talk->session));
 	assert_int_equal(talk->done, 0);
-	assert_true(session_deadline(talk->session) > SECOND && session_deadline(talk->session) < 2 * SECOND);
+	assert_true(session_deadline(talk->session) > SECOND &&
+		    session_deadline(talk->session) < 2 * SECOND);
 	session_poll(talk->session, session_deadline(talk->session));
 	assert_int_equal(talk->done, 0);
 	talk->fake.flows = 0;
@@ -529,7 +546,8 @@ static void a_wait_that_takes_too_long_times_out(void **state)
 	talk->fake.flows = 0; /* the appliance closes them at the deadline */
 	session_poll(talk->session, SECOND + SECOND / 4);
 	assert_int_equal(talk->status, STATUS_TIMED_OUT);
-	assert_string_equal(talk->err, "error: timed out: backend web/10.0.0.11:80 had 3 flows left\n");
+	assert_string_equal(talk->err,
+			    "error: timed out: backend web/10.0.0.11:80 had 3 flows left\n");
 }
 
 static void enable_waits_for_the_backend_to_be_up(void **state)
@@ -554,8 +572,9 @@ static void a_script_goes_on_after_its_wait(void **state)
 	struct talk *talk = *state;
 
 	talk->fake.flows = 1;
-	script(talk, "add pool web\nadd backend web 10.0.0.11:80\ndrain backend web 10.0.0.11:80 wait\n"
-		     "show backend\n");
+	script(talk,
+	       "add pool web\nadd backend web 10.0.0.11:80\ndrain backend web 10.0.0.11:80 wait\n"
+	       "show backend\n");
 	assert_string_equal(talk->out, "r1 active.\n");
 	talk->fake.flows = 0;
 	session_poll(talk->session, session_deadline(talk->session));
@@ -568,8 +587,9 @@ static void an_interrupt_ends_what_waits_and_what_would_follow(void **state)
 	struct talk *talk = *state;
 
 	talk->fake.flows = 1;
-	script(talk, "add pool web\nadd backend web 10.0.0.11:80\ndrain backend web 10.0.0.11:80 wait\n"
-		     "clear counters\n");
+	script(talk,
+	       "add pool web\nadd backend web 10.0.0.11:80\ndrain backend web 10.0.0.11:80 wait\n"
+	       "clear counters\n");
 	session_interrupt(talk->session);
 	assert_int_equal(talk->done, 1);
 	assert_int_equal(talk->status, STATUS_TIMED_OUT);
@@ -584,14 +604,17 @@ static void lookup_asks_for_one_packet(void **state)
 {
 	struct talk *talk = *state;
 
-	assert_int_equal(command(talk, "lookup 198.51.100.7:51514 203.0.113.10:80/udp"), STATUS_DONE);
+	assert_int_equal(command(talk, "lookup 198.51.100.7:51514 203.0.113.10:80/udp"),
+			 STATUS_DONE);
 	assert_string_equal(talk->out, "service web -> 10.0.0.11:80 (maglev slot 40961, new flow)\n"
 				       "  out ext -> int\n");
 	assert_true(talk->fake.question.udp);
 	assert_int_equal(talk->fake.question.source.port, 51514);
-	assert_int_equal(command(talk, "lookup 198.51.100.7:51514 203.0.113.10:80/tcp | json"), STATUS_DONE);
+	assert_int_equal(command(talk, "lookup 198.51.100.7:51514 203.0.113.10:80/tcp | json"),
+			 STATUS_DONE);
 	assert_string_equal(talk->out, "{\"schema\":1,\"lookup\":{\"service\":\"web\"}}\n");
-	assert_int_equal(command(talk, "lookup 198.51.100.7:51514 203.0.113.10:80/any"), STATUS_USAGE);
+	assert_int_equal(command(talk, "lookup 198.51.100.7:51514 203.0.113.10:80/any"),
+			 STATUS_USAGE);
 }
 
 static void a_show_of_what_is_not_there_is_an_error(void **state)

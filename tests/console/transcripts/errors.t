@@ -47,7 +47,7 @@ $ lb -c "rollback 99"
 error: revision 99 is not kept
 [1]
 $ lb -c "commit"
-error: commit ends a script; what is typed alone is in force at once
+error: commit ends a script; a command alone is in force at once
 [1]
 $ lb -c 'add pool "web'
 error: quote is not closed

@@ -26,9 +26,9 @@ $ lb -c "show config | match nothing"
 $ lb -c "show config | match nothing | count"
 0
 # A heading is no line: it is neither filtered nor counted.
-$ lb -c "show backend | match dns" | cut -c1-18
-POOL  ADDRESS    P
-dns   10.0.0.21   
+$ lb -c "show backend | match dns" | cut -c1-15
+POOL  ADDRESS  
+dns   10.0.0.21
 $ lb -c "show backend | count"
 3
 $ lb -c "show backend | count | no-more"

@@ -24,7 +24,7 @@ lb: unrecognized option '--frobnicate'
 See `lb --help`
 [2]
 $ lb show config
-error: a command is given with -c, a script with -f or on stdin. See `lb --help`
+error: commands are given with -c, scripts with -f or on stdin. See `lb --help`
 [2]
 $ lb -c "show config" -f x
 error: -c and -f exclude each other. See `lb --help`
@@ -36,7 +36,7 @@ $ lb --each --check < /dev/null
 error: --check takes the script as a whole, --each does not. See `lb --help`
 [2]
 $ lb --each -c "show config"
-error: --each is for scripts; every -c is a transaction of its own. See `lb --help`
+error: --each is for scripts, every -c is by itself anyway. See `lb --help`
 [2]
 $ "$BUILD/lb" --socket nowhere -c "show config"
 error: no socket nowhere: is lbd running? Start it with `systemctl start lbd`, or name its socket with --socket

@@ -2,7 +2,7 @@
 
 $ lb <<END
 > add pool web
-> 
+>
 > # weights end at 65535
 > add backend web 10.0.0.11:80 weight 70000
 > 	add backend web	10.0.0.12:80 wieght 4
@@ -85,10 +85,10 @@ add pool new affinity random
 error: 1 of 3 lines failed; nothing was applied (still at r1)
 [2]
 # Lines that read run after the commit, wherever they stand.
-$ printf 'show pool\nadd pool zulu\n' | lb | cut -c1-4
-r2 a
+$ printf 'show pool\nadd pool zulu\n' | lb | cut -d" " -f1
+r2
 NAME
-web 
+web
 zulu
 # Every line by itself.
 $ printf 'add pool a\nadd pool b c\nadd pool d\n' | lb --each
