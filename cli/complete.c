@@ -161,6 +161,17 @@ static void help_line(struct help *help, const char *word, const char *meaning)
 			*meaning ? "  " : "", meaning);
 }
 
+/* A parameter's meaning, with its default where it has one. */
+static void help_parameter(struct help *help, const char *word, const struct attribute *attribute)
+{
+	char meaning[256];
+
+	snprintf(meaning, sizeof(meaning), "%s%s%s%s", attribute->help,
+		 attribute->initial ? " (default: " : "",
+		 attribute->initial ? attribute->initial : "", attribute->initial ? ")" : "");
+	help_line(help, word, meaning);
+}
+
 static void help_name(void *context, const char *text)
 {
 	struct help *help = context;
@@ -179,17 +190,23 @@ static void help_keywords(struct help *help, const struct attribute *attribute)
 static void help_next(const struct session *session, const struct cursor *cursor,
 		      const struct next *next, struct help *help)
 {
+	const struct attribute *attribute = next->parameter.attribute;
+
 	if (next->type == NEXT_VALUE) {
-		if (next->parameter.attribute->keywords && !next->second) {
-			help_keywords(help, next->parameter.attribute);
+		if (attribute->keywords && !next->second) {
+			help_keywords(help, attribute);
 		} else {
-			help_line(help, next->word, next->help);
+			help_parameter(help, next->word, attribute);
 			live_values(session, cursor, next, help_name, help);
 		}
 	} else if (next->type == NEXT_END || next->type == NEXT_PIPE) {
 		if (!*help->typed)
 			help_line(help, next->word, next->help);
-	} else if (strncmp(next->word, help->typed, strlen(help->typed)) == 0) {
+	} else if (strncmp(next->word, help->typed, strlen(help->typed)) != 0) {
+		return;
+	} else if (next->type == NEXT_OPTION) {
+		help_parameter(help, next->word, attribute);
+	} else {
 		help_line(help, next->word, next->help);
 	}
 }
@@ -251,7 +268,7 @@ static void each_parameter(const struct session *session, const void *what, stru
 	(void)session;
 	for (unsigned i = 0; syntax_parameter(what, i, &p); i++) {
 		parameter_usage(&p, name, sizeof(name));
-		help_line(help, name, p.attribute->help);
+		help_parameter(help, name, p.attribute);
 	}
 }
 
@@ -268,13 +285,16 @@ void command_help(struct session *session)
 {
 	struct position position;
 	char usage[FAULT_TEXT_SIZE];
+	const char *verb;
 
 	help_position(session, &position);
 	if (!position.complete) {
 		help_print(session, each_command, &position, "");
 		return;
 	}
+	verb = position.syntax.kind == KIND_COUNT ? NULL : grammar_verb_help(position.verb);
 	syntax_usage(&position.syntax, usage, sizeof(usage));
-	session_print(session, "%s\n%s\n", usage, position.syntax.help);
+	session_print(session, "%s\n%s%s%s\n", usage, verb ? verb : "", verb ? ": " : "",
+		      position.syntax.help);
 	help_print(session, each_parameter, &position.syntax, "");
 }

@@ -176,8 +176,8 @@ static void help_has_a_line_for_each(void **state)
 		{"add backend d", "  POOL  pool that it is in\n  dns\n"},
 		{"show pool web ", "  |     pass the output through a filter\n  <cr>  do it\n"},
 		{"del pool web ", "  if-exists  no error where there is none\n  <cr>       do it\n"},
-		{"set global v", "  vip-echo  when a ping to a VIP is answered\n"},
-		{"add check c heartbeat from port ", "  N  what counts as a heartbeat\n"},
+		{"set global v", "  vip-echo  when a ping to a VIP is answered (default: always)\n"},
+		{"add check c heartbeat from port ", "  N  what counts as a heartbeat (default: any)\n"},
 	};
 	struct talk *talk = *state;
 

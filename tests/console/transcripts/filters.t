@@ -26,7 +26,7 @@ $ lb -c "show config | match nothing"
 $ lb -c "show config | match nothing | count"
 0
 # A heading is no line: it is neither filtered nor counted.
-$ lb -c "show backend | match dns" | cut -c1-15
+$ lb -c "show backend | match dns" | awk '{ print $1, $2 }'
 POOL  ADDRESS  
 dns   10.0.0.21
 $ lb -c "show backend | count"
