@@ -1,6 +1,7 @@
 #include "cli/lb/connection.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -44,6 +45,10 @@ static int explain(const char *path, int code, char *error, size_t error_size)
 	case EACCES:
 	case EPERM:
 		me = getpwuid(geteuid());
+		if (!getgrnam("lb"))
+			return refuse(error, error_size, -code, "%s is for root alone, as there is no "
+				      "group lb. As root: `groupadd -r lb; usermod -aG lb %s`, restart "
+				      "lbd, log in again", path, me ? me->pw_name : "USER");
 		return refuse(error, error_size, -code, "%s is not for you: you are not in group "
 			      "lb. As root: `usermod -aG lb %s`, then log in again", path,
 			      me ? me->pw_name : "USER");

@@ -23,7 +23,9 @@ def wait_for(condition, what):
 
 
 class Appliance:
-    def __init__(self):
+    def __init__(self, around=("unshare", "--net")):
+        """`around`: the command in front of lbd, which it becomes."""
+        self.around = around
         self.folder = Path(tempfile.mkdtemp(prefix="lb"))   # short: a socket's path has little room
         self.folder.chmod(0o755)
         self.socket = self.folder / "sock"
@@ -32,7 +34,7 @@ class Appliance:
     def start(self):
         self.log = open(self.folder / "log", "ab")
         self.process = subprocess.Popen(
-            ["unshare", "--net", LBD, "--db", self.folder / "lb.db", "--socket", self.socket],
+            [*self.around, LBD, "--db", self.folder / "lb.db", "--socket", self.socket],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         wait_for(lambda: self.answers() or self.process.poll() is not None, "lbd's socket")
         assert self.process.poll() is None, self.log_text()

@@ -107,8 +107,8 @@ def test_question_mark_lists_what_may_come_and_keeps_the_line(console):
 def test_question_mark_is_a_character_within_quotes(console):
     screen = console()
     enter(screen, 'show config | match "webs? 10"')
-    screen.wait('lb> show config .*', "add backend web 10.0.0.11:80", "add backend web 10.0.0.12:80",
-                "lb>")
+    screen.wait('lb> show config .*', "add backend web 10.0.0.11:80",
+                "add backend web 10.0.0.12:80", "lb>")
 
 
 def test_question_mark_works_in_vi_mode(console, tmp_path):

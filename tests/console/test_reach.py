@@ -4,12 +4,14 @@ import shutil
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from appliance import LB, LBD, PATIENCE
+from appliance import LB, LBD, PATIENCE, Appliance
 
 NOBODY = 65534
+GROUP = 4711   # of the test's own making
 
 
 def run(*arguments, **keywords):
@@ -42,7 +44,24 @@ def test_a_stranger_is_told_of_the_group(appliance):
     status, text = run("--socket", appliance.socket, "-c", "show status", executable=copy,
                        user=NOBODY, group=NOBODY, extra_groups=[])
     assert status == 3
-    assert "you are not in group lb. As root: `usermod -aG lb nobody`" in text
+    assert "group lb. As root: `" in text and "usermod -aG lb nobody`" in text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a group of its own takes a mount namespace")
+def test_the_group_lb_may_use_the_socket(tmp_path):
+    groups = tmp_path / "group"
+    groups.write_text(Path("/etc/group").read_text() + f"lb:x:{GROUP}:\n")
+    with_group = f'mount --bind {groups} /etc/group && exec "$@"'
+    appliance = Appliance(("unshare", "--net", "--mount", "sh", "-c", with_group, "sh")).start()
+    try:
+        status = appliance.socket.stat()
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (0, GROUP, 0o660)
+        assert run("--socket", appliance.socket, "-c", "add pool web", user=NOBODY, group=NOBODY,
+                   extra_groups=[GROUP]) == (0, "")
+        assert " nobody " in appliance.lb("-c", "show revisions")
+        appliance.stop()
+    finally:
+        appliance.remove()
 
 
 def test_what_is_not_a_socket_is_said_to_be_none(tmp_path):

@@ -27,8 +27,8 @@ $ lb -c "show config | match nothing | count"
 0
 # A heading is no line: it is neither filtered nor counted.
 $ lb -c "show backend | match dns" | awk '{ print $1, $2 }'
-POOL  ADDRESS  
-dns   10.0.0.21
+POOL ADDRESS
+dns 10.0.0.21
 $ lb -c "show backend | count"
 3
 $ lb -c "show backend | count | no-more"

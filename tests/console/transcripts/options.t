@@ -56,12 +56,12 @@ run a script of configuration commands
   replace  in place of what runs; the file must end with `commit`
 $ lb -c "help set backend"
 set backend POOL A:PORT [weight N] [name NAME] [admin {enabled|drain|disabled}]
-real server of a pool
+change settings of an object: real server of a pool
   POOL                            pool that it is in
   A:PORT                          address:port of the real server (port 0: the client's)
-  weight N                        share of new flows, against the others' weights; 0: none
+  weight N                        share of new flows, against the others' weights; 0: none (default: 1)
   name NAME                       name to show beside the address
-  admin {enabled|drain|disabled}  administrative state
+  admin {enabled|drain|disabled}  administrative state (default: enabled)
 $ printf 'history\nterminal length 0\nquit\n' | lb
 $ lb -c "show version" > /dev/full
 error: cannot write to stdout: No space left on device
