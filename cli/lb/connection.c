@@ -46,9 +46,9 @@ static int explain(const char *path, int code, char *error, size_t error_size)
 	case EPERM:
 		me = getpwuid(geteuid());
 		if (!getgrnam("lb"))
-			return refuse(error, error_size, -code, "%s is for root alone, as there is no "
-				      "group lb. As root: `groupadd -r lb; usermod -aG lb %s`, restart "
-				      "lbd, log in again", path, me ? me->pw_name : "USER");
+			return refuse(error, error_size, -code, "%s is not for you: there is no group "
+				      "lb. As root: `groupadd -r lb; usermod -aG lb %s`, restart lbd, "
+				      "then log in again", path, me ? me->pw_name : "USER");
 		return refuse(error, error_size, -code, "%s is not for you: you are not in group "
 			      "lb. As root: `usermod -aG lb %s`, then log in again", path,
 			      me ? me->pw_name : "USER");
