@@ -61,11 +61,12 @@ static bool allocate(struct work *work)
 	uint32_t services = config_count(config, KIND_SERVICE) * 2;
 	uint32_t backends = config_count(config, KIND_BACKEND);
 	uint32_t addresses = interfaces * ADDRESS_LIST_MAX;
+	uint32_t routes = addresses + config_count(config, KIND_ROUTE);
 
 	work->interface = arena_array(arena, INTERFACES_MAX, sizeof(*work->interface));
 	work->local = arena_array(arena, addresses + services, sizeof(*work->local));
-	work->route = arena_array(arena, addresses + config_count(config, KIND_ROUTE),
-				  sizeof(*work->route));
+	work->route = arena_array(arena, routes, sizeof(*work->route));
+	work->sorted_route = arena_array(arena, routes, sizeof(*work->sorted_route));
 	work->neighbor = arena_array(arena, config_count(config, KIND_NEIGHBOR),
 				     sizeof(*work->neighbor));
 	work->backend = arena_array(arena, backends, sizeof(*work->backend));
@@ -102,7 +103,7 @@ static int compile_all(struct work *work)
 		return result;
 	snapshot->interface = work->interface;
 	snapshot->local = work->local;
-	snapshot->route = work->route;
+	snapshot->route = work->sorted_route;
 	snapshot->neighbor = work->neighbor;
 	snapshot->backend = work->backend;
 	snapshot->pool = work->pool;

@@ -40,7 +40,8 @@ static void index_services(struct snapshot *snapshot, struct arena *arena)
 		const struct snapshot_service *service = &snapshot->service[i];
 
 		index_put(entry, snapshot->service_index.mask,
-			  snapshot_hash_endpoint(service->vip, service->port, service->protocol), i);
+			  snapshot_hash_endpoint(service->vip, service->port, service->protocol),
+			  i);
 	}
 }
 
@@ -78,68 +79,35 @@ static uint32_t count_replies(const struct snapshot *snapshot)
 	return count;
 }
 
-/* One backend of one service: the replies' only owner so far, or one of several. */
-static void add_reply(struct snapshot *snapshot, struct snapshot_reply *replies, uint32_t *entry,
-		      const struct snapshot_reply *reply)
+/* The way back from one backend of a service. Where it keeps the client's port, that is the
+ * service's, or any. Where all ports come together in one, a reply does not say which it was. */
+static struct snapshot_reply reply_of(const struct snapshot *snapshot, uint32_t service,
+				      uint32_t backend)
 {
-	struct snapshot_reply *other =
-		reply_find(replies, entry, snapshot->reply_index.mask, reply);
+	const struct snapshot_service *s = &snapshot->service[service];
+	const struct snapshot_backend *b = &snapshot->backend[backend];
 
-	if (other) {
-		other->service = NONE;
-		return;
-	}
-	replies[snapshot->replies] = *reply;
-	index_put(entry, snapshot->reply_index.mask,
-		  snapshot_hash_endpoint(reply->address, reply->port, reply->protocol),
-		  snapshot->replies++);
-}
-
-/* A backend that serves all ports of its clients' choice may send from any of them. */
-static void spoil_replies(const struct snapshot *snapshot, struct snapshot_reply *replies,
-			  be32 address, uint8_t protocol)
-{
-	for (uint32_t i = 0; i < snapshot->replies; i++)
-		if (same32(replies[i].address, address) && replies[i].protocol == protocol)
-			replies[i].service = NONE;
-}
-
-typedef void visit_pair(struct snapshot *snapshot, struct snapshot_reply *replies, uint32_t *entry,
-			uint32_t service, const struct snapshot_backend *backend);
-
-static void each_pair(struct snapshot *snapshot, struct snapshot_reply *replies, uint32_t *entry,
-		      visit_pair *visit)
-{
-	for (uint32_t s = 0; s < snapshot->services; s++) {
-		const struct snapshot_pool *pool = &snapshot->pool[snapshot->service[s].pool];
-
-		for (uint32_t b = pool->first; b < pool->first + pool->count; b++)
-			visit(snapshot, replies, entry, s, &snapshot->backend[b]);
-	}
-}
-
-static void add_pair(struct snapshot *snapshot, struct snapshot_reply *replies, uint32_t *entry,
-		     uint32_t index, const struct snapshot_backend *backend)
-{
-	const struct snapshot_service *service = &snapshot->service[index];
-	struct snapshot_reply reply = {
-		.address = backend->address,
-		.port = backend->port,
-		.protocol = service->protocol,
-		.service = service->port.raw ? index : NONE,
+	return (struct snapshot_reply){
+		.address = b->address,
+		.port = b->port.raw ? b->port : s->port,
+		.protocol = s->protocol,
+		.service = b->port.raw && !s->port.raw ? NONE : service,
 	};
-
-	if (backend->port.raw)
-		add_reply(snapshot, replies, entry, &reply);
 }
 
-static void spoil_pair(struct snapshot *snapshot, struct snapshot_reply *replies, uint32_t *entry,
-		       uint32_t index, const struct snapshot_backend *backend)
+/* What also belongs to a service of all ports is not one service's alone. */
+static void part_ports(const struct snapshot *snapshot, struct snapshot_reply *replies,
+		       const uint32_t *entry)
 {
-	(void)entry;
-	if (!backend->port.raw)
-		spoil_replies(snapshot, replies, backend->address,
-			      snapshot->service[index].protocol);
+	for (uint32_t i = 0; i < snapshot->replies; i++) {
+		struct snapshot_reply all_ports = replies[i];
+
+		all_ports.port = (be16){0};
+		const struct snapshot_reply *other =
+			reply_find(replies, entry, snapshot->reply_index.mask, &all_ports);
+		if (other && other->service != replies[i].service)
+			replies[i].service = NONE;
+	}
 }
 
 static void index_replies(struct snapshot *snapshot, struct arena *arena)
@@ -147,12 +115,31 @@ static void index_replies(struct snapshot *snapshot, struct arena *arena)
 	uint32_t count = count_replies(snapshot);
 	struct snapshot_reply *replies = arena_array(arena, count, sizeof(*replies));
 	uint32_t *entry = index_new(&snapshot->reply_index, arena, count);
+	uint32_t mask = snapshot->reply_index.mask;
 
 	if (!replies || !entry)
 		return;
 	snapshot->reply = replies;
-	each_pair(snapshot, replies, entry, add_pair);
-	each_pair(snapshot, replies, entry, spoil_pair);
+	for (uint32_t s = 0; s < snapshot->services; s++) {
+		const struct snapshot_pool *pool = &snapshot->pool[snapshot->service[s].pool];
+
+		for (uint32_t b = pool->first; b < pool->first + pool->count; b++) {
+			struct snapshot_reply reply = reply_of(snapshot, s, b);
+			struct snapshot_reply *other = reply_find(replies, entry, mask, &reply);
+
+			if (snapshot->backend[b].admin == BACKEND_DISABLED)
+				continue;
+			if (other && other->service != s)
+				other->service = NONE;
+			if (other)
+				continue;
+			replies[snapshot->replies] = reply;
+			index_put(entry, mask,
+				  snapshot_hash_endpoint(reply.address, reply.port, reply.protocol),
+				  snapshot->replies++);
+		}
+	}
+	part_ports(snapshot, replies, entry);
 }
 
 void compile_indexes(struct snapshot *snapshot, struct arena *arena)

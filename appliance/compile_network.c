@@ -1,5 +1,4 @@
 /* Interfaces, addresses, routes and static neighbors of a snapshot. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "appliance/compile_work.h"
@@ -62,9 +61,17 @@ int compile_interfaces(struct work *work)
 	return 0;
 }
 
-static int longest_first(const void *a, const void *b)
+enum { PREFIX_LENGTH_MAX = 32 };
+
+/* Those of equal length stay as they are: connected networks go before static routes. */
+static void sort_longest_first(struct work *work, uint32_t routes)
 {
-	return ((const struct snapshot_route *)b)->length - ((const struct snapshot_route *)a)->length;
+	struct snapshot_route *sorted = work->sorted_route;
+
+	for (int length = PREFIX_LENGTH_MAX; length >= 0; length--)
+		for (uint32_t i = 0; i < routes; i++)
+			if (work->route[i].length == length)
+				*sorted++ = work->route[i];
 }
 
 /* Static routes leave by the connected network that holds their gateway. */
@@ -91,7 +98,7 @@ void compile_routes(struct work *work)
 			break;
 		}
 	}
-	qsort(work->route, snapshot->routes, sizeof(*work->route), longest_first);
+	sort_longest_first(work, snapshot->routes);
 }
 
 int compile_neighbors(struct work *work)

@@ -195,6 +195,7 @@ static int compile_service(struct work *work, const struct config_service *servi
 	work->service_by_slot[id & SLOT_MASK] = snapshot->services;
 	work->service[snapshot->services++] = (struct snapshot_service){
 		.id = id,
+		.twin = NONE,
 		.vip = service->address.address,
 		.port = to_be16(service->address.port),
 		.protocol = protocol,
@@ -205,6 +206,15 @@ static int compile_service(struct work *work, const struct config_service *servi
 		.idle_timeout_ns = service->idle_timeout_ns,
 	};
 	return 0;
+}
+
+/* The last two are the protocols of one service. */
+static void join_twins(struct work *work)
+{
+	uint32_t last = work->compiled->snapshot.services - 1;
+
+	work->service[last].twin = work->service[last - 1].id;
+	work->service[last - 1].twin = work->service[last].id;
 }
 
 int compile_services(struct work *work)
@@ -221,6 +231,8 @@ int compile_services(struct work *work)
 			result = compile_service(work, service, pool, PROTOCOL_NUMBER_UDP);
 		if (result)
 			return result;
+		if (service->address.protocol == PROTOCOL_ANY)
+			join_twins(work);
 	}
 	return 0;
 }

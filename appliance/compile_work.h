@@ -11,7 +11,7 @@ struct work {
 	struct compiled *compiled;
 	struct snapshot_interface *interface;
 	struct snapshot_local *local;
-	struct snapshot_route *route;
+	struct snapshot_route *route, *sorted_route;
 	struct snapshot_neighbor *neighbor;
 	struct snapshot_backend *backend;
 	struct snapshot_pool *pool;

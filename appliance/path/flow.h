@@ -112,8 +112,8 @@ size_t flow_table_size(uint32_t capacity);
 void flow_table_init(struct flow_table *table, void *memory, uint32_t capacity, uint64_t seed,
 		     flow_closed *closed_hook, void *context);
 
-/* XXH3 of the 16 bytes. The index uses bits of both halves; `% MAGLEV_SIZE` picks a slot, so that
- * appliances which are to choose alike share the seed. Compiled with FLOW_HASH_COLLIDES it takes
+/* XXH3 of the 16 bytes. The index uses bits of both halves; with the snapshot's seed it picks a slot
+ * of the Maglev table. Compiled with FLOW_HASH_COLLIDES it takes
  * four values only, for tests of what collisions do. */
 uint64_t flow_hash(const struct flow_tuple *tuple, uint64_t seed);
 

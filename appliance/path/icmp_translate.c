@@ -74,27 +74,32 @@ static struct translation by_flow(const struct packet *packet, const struct flow
 
 /* What was forwarded for want of room without a flow went where the table says (SEMANTICS 4). */
 static bool without_flow(const struct path *path, const struct packet *packet,
-			 const struct flow_tuple *answer, uint64_t hash,
-			 struct translation *ret_translation)
+			 const struct flow_tuple *answer, struct translation *ret_translation)
 {
 	const struct snapshot *snapshot = path->snapshot;
-	uint32_t reply = snapshot_reply_find(snapshot, answer->source, answer->source_port,
-					     answer->protocol);
-	uint32_t index = reply != NONE ? snapshot->reply[reply].service :
-		snapshot_service_find(snapshot, answer->destination, answer->destination_port,
-				      answer->protocol);
+	uint32_t index = snapshot_service_find(snapshot, answer->destination,
+					       answer->destination_port, answer->protocol);
+	bool about_request = index == NONE;
 	struct choice choice;
 
+	if (about_request) {
+		uint32_t reply = snapshot_reply_find(snapshot, answer->source,
+						     answer->source_port, answer->protocol);
+
+		index = reply != NONE ? snapshot->reply[reply].service : NONE;
+	}
 	if (index == NONE)
 		return false;
 	const struct snapshot_service *service = &snapshot->service[index];
 	if (!service->enabled)
 		return false;
-	if (reply != NONE) {
-		*ret_translation = to_client(packet, service->vip, service->port, answer, NONE);
+	if (about_request) {
+		*ret_translation = to_client(packet, service->vip,
+					     service->port.raw ? service->port : answer->source_port,
+					     answer, NONE);
 		return true;
 	}
-	if (!select_backend(path, &snapshot->pool[service->pool], hash, answer->source, &choice))
+	if (!select_backend(path, &snapshot->pool[service->pool], answer, &choice))
 		return false;
 	const struct snapshot_backend *backend = &snapshot->backend[choice.backend];
 	*ret_translation = to_backend(packet, backend->address,
@@ -124,7 +129,7 @@ static bool find_translation(struct path *path, const struct packet *packet,
 		return false;
 	const struct flow *flow = flow_find(&path->flows, &answer, hash, path->now_ns, &direction);
 	if (!flow)
-		return without_flow(path, packet, &answer, hash, ret_translation);
+		return without_flow(path, packet, &answer, ret_translation);
 	*ret_translation = by_flow(packet, flow, direction);
 	return true;
 }
@@ -135,6 +140,9 @@ enum verdict icmp_translate(struct path *path, struct packet *packet)
 	struct quote quote;
 	enum verdict drop;
 
+	/* Whoever is told of a better gateway shares a link with it: it is nobody's on another one. */
+	if (packet_icmp(packet)->type == ICMP_REDIRECT)
+		return DROP_icmp_ignored;
 	if (!quote_read(packet, &quote))
 		return DROP_icmp_malformed;
 	if (!find_translation(path, packet, &quote, &translation))

@@ -61,6 +61,12 @@ void path_send(struct path *path, const struct frame *frame, bool originated);
  * disabled nor, by its check, down. Draining ones are usable for flows that they have. */
 bool path_backend_alive(const struct path *path, uint32_t backend);
 
+/* True where a flow's service is there, enabled, and still at the address that the client calls. */
+bool path_service_stands(const struct path *path, const struct flow *flow);
+
+/* True where a service has as many flows as it may, those of all its protocols together. */
+bool path_service_full(const struct path *path, const struct snapshot_service *service);
+
 /* What an IPv4 frame gets, from its IP header on; used again for a fragment that has waited for its
  * first one. Does not count. */
 enum verdict path_route_ipv4(struct path *path, struct frame *frame);

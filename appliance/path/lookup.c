@@ -21,8 +21,7 @@ static void look_out(struct path *path, be32 destination, struct lookup *lookup)
 		lookup->verdict = lookup->has_mac ? VERDICT_FORWARDED : VERDICT_HELD;
 }
 
-static void look_anew(struct path *path, const struct flow_tuple *tuple, uint64_t hash,
-		      struct lookup *lookup)
+static void look_anew(struct path *path, const struct flow_tuple *tuple, struct lookup *lookup)
 {
 	const struct snapshot *snapshot = path->snapshot;
 	uint32_t index = snapshot_service_find(snapshot, tuple->destination,
@@ -38,11 +37,10 @@ static void look_anew(struct path *path, const struct flow_tuple *tuple, uint64_
 	if (!service->enabled)
 		return;
 	lookup->verdict = DROP_service_flows_full;
-	if (service->max_flows &&
-	    path->service[service->id & SLOT_MASK].counters.active_flows >= service->max_flows)
+	if (path_service_full(path, service))
 		return;
 	lookup->verdict = DROP_no_backend;
-	if (!select_backend(path, &snapshot->pool[service->pool], hash, tuple->source, &choice))
+	if (!select_backend(path, &snapshot->pool[service->pool], tuple, &choice))
 		return;
 	lookup->how = choice.how;
 	lookup->slot = choice.slot;
@@ -66,8 +64,9 @@ void path_lookup(struct path *path, be32 source, be16 source_port, be32 destinat
 
 	*ret_lookup = (struct lookup){.service = NONE, .backend = NONE, .interface = NONE};
 	uint32_t backend = flow ? snapshot_backend_of(path->snapshot, flow->backend) : NONE;
-	if (backend == NONE || direction != FLOW_FORWARD || !path_backend_alive(path, backend)) {
-		look_anew(path, &tuple, hash, ret_lookup);
+	if (backend == NONE || direction != FLOW_FORWARD || !path_service_stands(path, flow) ||
+	    !path_backend_alive(path, backend)) {
+		look_anew(path, &tuple, ret_lookup);
 		return;
 	}
 	ret_lookup->how = LOOKUP_FLOW;

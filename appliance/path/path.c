@@ -47,6 +47,30 @@ bool path_backend_alive(const struct path *path, uint32_t backend)
 	       (b->target == NONE || check_health(path, b->target) != HEALTH_DOWN);
 }
 
+bool path_service_stands(const struct path *path, const struct flow *flow)
+{
+	uint32_t index = snapshot_service_of(path->snapshot, flow->service);
+
+	if (index == NONE)
+		return false;
+	const struct snapshot_service *service = &path->snapshot->service[index];
+	return service->enabled && same32(service->vip, flow->forward.destination) &&
+	       (!service->port.raw || same16(service->port, flow->forward.destination_port));
+}
+
+static uint32_t active_flows(const struct path *path, uint32_t service_id)
+{
+	return path->service[service_id & SLOT_MASK].counters.active_flows;
+}
+
+bool path_service_full(const struct path *path, const struct snapshot_service *service)
+{
+	uint32_t twins = service->twin != NONE ? active_flows(path, service->twin) : 0;
+
+	return service->max_flows &&
+	       active_flows(path, service->id) + twins >= service->max_flows;
+}
+
 static bool is_error(const struct packet *packet)
 {
 	return packet->fragment != FRAGMENT_LATER && packet->protocol == PROTOCOL_NUMBER_ICMP &&
@@ -79,9 +103,15 @@ static enum verdict to_appliance(struct path *path, struct packet *packet, bool 
 
 	if (checks_received(path, packet, &verdict))
 		return verdict;
-	if (packet->protocol == PROTOCOL_NUMBER_ICMP)
+	switch (packet->protocol) {
+	case PROTOCOL_NUMBER_TCP:
+	case PROTOCOL_NUMBER_UDP:
+		return heard ? VERDICT_CONSUMED : DROP_no_service;
+	case PROTOCOL_NUMBER_ICMP:
 		return icmp_to_us(path, packet);
-	return heard ? VERDICT_CONSUMED : DROP_no_service;
+	default:
+		return DROP_protocol_unsupported;
+	}
 }
 
 static enum verdict route(struct path *path, struct packet *packet)
@@ -97,7 +127,7 @@ static enum verdict route(struct path *path, struct packet *packet)
 
 static enum verdict from_backend(struct path *path, struct packet *packet)
 {
-	enum verdict verdict = DROP_no_flow;
+	enum verdict verdict;
 
 	if (packet->protocol == PROTOCOL_NUMBER_TCP || packet->protocol == PROTOCOL_NUMBER_UDP)
 		verdict = serve_reply(path, packet);
@@ -105,28 +135,8 @@ static enum verdict from_backend(struct path *path, struct packet *packet)
 		verdict = icmp_translate(path, packet);
 	else
 		return route(path, packet);
-	if (path->snapshot->forwarding && (verdict == DROP_no_flow || verdict == DROP_icmp_unmatched))
-		return route(path, packet);
-	return verdict;
-}
-
-static enum verdict receive_packet(struct path *path, struct packet *packet)
-{
-	const struct snapshot *snapshot = path->snapshot;
-	const struct snapshot_interface *in = &snapshot->interface[packet->frame->interface];
-	bool from_backend_side = in->sides & SIDE_BACKEND;
-
-	if (snapshot_local_find(snapshot, packet->source) != NONE)
-		return DROP_ip_source_is_ours;
-	bool heard = from_backend_side && heartbeat_heard(path, packet);
-	if (!is_host_address(packet->destination) || packet->ethernet->destination.byte[0] & 1)
-		return heard ? VERDICT_CONSUMED : DROP_ip_bad_destination;
-	uint32_t local = snapshot_local_find(snapshot, packet->destination);
-	if (local != NONE && snapshot->local[local].interface == NONE)
-		return to_vip(path, packet);
-	if (local != NONE)
-		return to_appliance(path, packet, heard);
-	return from_backend_side ? from_backend(path, packet) : route(path, packet);
+	bool is_a_services = verdict != DROP_no_flow && verdict != DROP_icmp_unmatched;
+	return is_a_services || !path->snapshot->forwarding ? verdict : route(path, packet);
 }
 
 /* What became of a first fragment is what becomes of those that follow it. */
@@ -163,13 +173,43 @@ static enum verdict follow_fragment(struct path *path, struct packet *packet)
 	return egress_send(path, packet);
 }
 
+/* True where no host in particular is meant, by the IP address or by the MAC. */
+static bool is_for_many(const struct snapshot *snapshot, const struct packet *packet,
+			uint32_t local)
+{
+	return !is_host_address(packet->destination) ||
+	       packet->ethernet->destination.byte[0] & 1 ||
+	       (local == NONE && snapshot_is_broadcast(snapshot, packet->destination));
+}
+
+static enum verdict receive_packet(struct path *path, struct packet *packet)
+{
+	const struct snapshot *snapshot = path->snapshot;
+	const struct snapshot_interface *in = &snapshot->interface[packet->frame->interface];
+	bool from_backend_side = in->sides & SIDE_BACKEND;
+	bool later = packet->fragment == FRAGMENT_LATER;
+	uint32_t local = snapshot_local_find(snapshot, packet->destination);
+
+	if (snapshot_local_find(snapshot, packet->source) != NONE)
+		return DROP_ip_source_is_ours;
+	if (snapshot_is_broadcast(snapshot, packet->source))
+		return DROP_ip_bad_source;
+	bool heard = from_backend_side && !later && heartbeat_heard(path, packet);
+	if (is_for_many(snapshot, packet, local))
+		return heard ? VERDICT_CONSUMED : DROP_ip_bad_destination;
+	if (later)
+		return follow_fragment(path, packet);
+	if (local != NONE && snapshot->local[local].interface == NONE)
+		return to_vip(path, packet);
+	if (local != NONE)
+		return to_appliance(path, packet, heard);
+	return from_backend_side ? from_backend(path, packet) : route(path, packet);
+}
+
 static enum verdict route_packet(struct path *path, struct packet *packet)
 {
-	enum verdict verdict;
+	enum verdict verdict = receive_packet(path, packet);
 
-	if (packet->fragment == FRAGMENT_LATER)
-		return follow_fragment(path, packet);
-	verdict = receive_packet(path, packet);
 	if (packet->fragment == FRAGMENT_FIRST)
 		remember_fragment(path, packet, verdict);
 	return verdict;

@@ -10,18 +10,20 @@ static bool takes_new_flows(const struct path *path, uint32_t backend)
 }
 
 /* All ports of a client choose alike under source affinity. */
-static uint64_t affinity_hash(const struct path *path, const struct snapshot_pool *pool,
-			      uint64_t hash, be32 client)
+static uint32_t slot_of(const struct path *path, const struct snapshot_pool *pool,
+			const struct flow_tuple *tuple)
 {
-	if (pool->affinity == POOL_AFFINITY_5_TUPLE)
-		return hash;
-	return flow_hash(&(struct flow_tuple){.source = client}, path->flows.seed);
+	struct flow_tuple client = {.source = tuple->source};
+	bool by_client = pool->affinity == POOL_AFFINITY_SOURCE;
+
+	return (uint32_t)(flow_hash(by_client ? &client : tuple, path->snapshot->seed) %
+			  MAGLEV_SIZE);
 }
 
-bool select_backend(const struct path *path, const struct snapshot_pool *pool, uint64_t hash,
-		    be32 client, struct choice *ret_choice)
+bool select_backend(const struct path *path, const struct snapshot_pool *pool,
+		    const struct flow_tuple *tuple, struct choice *ret_choice)
 {
-	uint32_t slot = (uint32_t)(affinity_hash(path, pool, hash, client) % MAGLEV_SIZE);
+	uint32_t slot = slot_of(path, pool, tuple);
 
 	*ret_choice = (struct choice){.slot = slot};
 	if (pool->maglev) {

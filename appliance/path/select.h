@@ -5,6 +5,9 @@
  * their count: fixed, and the same on every appliance. A slot whose backend has died since the table
  * was built falls through to the first usable one of its row, as in the consistent-hash table of the
  * verified balancer (Vigor, SOSP 2019).
+ *
+ * The slot is a hash by the snapshot's seed, not the flow table's, which stays what it was at start:
+ * appliances that share the seed choose alike from the moment on that it is set.
  */
 #ifndef PATH_SELECT_H
 #define PATH_SELECT_H
@@ -18,9 +21,9 @@ struct choice {
 	uint32_t row;         /* how far along the slot's row select_next() has come */
 };
 
-/* `hash` is that of the whole tuple. False: the pool has no usable backend. */
-bool select_backend(const struct path *path, const struct snapshot_pool *pool, uint64_t hash,
-		    be32 client, struct choice *ret_choice);
+/* `tuple`: as the client sends. False: the pool has no usable backend. */
+bool select_backend(const struct path *path, const struct snapshot_pool *pool,
+		    const struct flow_tuple *tuple, struct choice *ret_choice);
 /* Another backend of the same row, where the choice cannot be used. False: the row is at its end. */
 bool select_next(const struct path *path, const struct snapshot_pool *pool, struct choice *choice);
 

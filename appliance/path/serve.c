@@ -26,14 +26,6 @@ static void count_reply(struct path *path, uint32_t backend, uint32_t service, u
 	s->reply_bytes += bytes;
 }
 
-/* True where the flow's service is still there and serving. */
-static bool service_stands(const struct path *path, const struct flow *flow)
-{
-	uint32_t service = snapshot_service_of(path->snapshot, flow->service);
-
-	return service != NONE && path->snapshot->service[service].enabled;
-}
-
 /* True where a flow cannot take one more packet of its client, and why. */
 static bool flow_ends(const struct path *path, const struct flow *flow, const struct packet *packet,
 		      enum flow_close_reason *ret_reason)
@@ -42,7 +34,7 @@ static bool flow_ends(const struct path *path, const struct flow *flow, const st
 	bool syn = packet->protocol == PROTOCOL_NUMBER_TCP && flow_life_is_syn(packet->tcp_flags);
 
 	*ret_reason = FLOW_CLOSE_CLEARED;
-	if (!service_stands(path, flow))
+	if (!path_service_stands(path, flow))
 		return true;
 	*ret_reason = FLOW_CLOSE_BACKEND_LOST;
 	if (backend == NONE || !path_backend_alive(path, backend))
@@ -55,14 +47,14 @@ static bool flow_ends(const struct path *path, const struct flow *flow, const st
 	return syn && path->snapshot->backend[backend].admin == BACKEND_DRAIN;
 }
 
-/* The same for a reply: what is heard from a backend is passed on, also where its check says down. */
+/* The same for a reply: what comes from a backend is passed on, also where its check says down. */
 static bool flow_ends_for_reply(const struct path *path, const struct flow *flow,
 				enum flow_close_reason *ret_reason)
 {
 	uint32_t backend = snapshot_backend_of(path->snapshot, flow->backend);
 
 	*ret_reason = FLOW_CLOSE_CLEARED;
-	if (!service_stands(path, flow))
+	if (!path_service_stands(path, flow))
 		return true;
 	*ret_reason = FLOW_CLOSE_BACKEND_LOST;
 	return backend == NONE || path->snapshot->backend[backend].admin == BACKEND_DISABLED;
@@ -138,7 +130,7 @@ static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t
 	struct flow *flow;
 	enum verdict drop;
 
-	if (!select_backend(path, pool, packet->hash, packet->source, &choice))
+	if (!select_backend(path, pool, &packet->tuple, &choice))
 		return DROP_no_backend;
 	do {
 		struct flow_birth birth = birth_of(path, packet, service, choice.backend);
@@ -196,14 +188,13 @@ enum verdict serve_client(struct path *path, struct packet *packet)
 	if (index == NONE)
 		return DROP_no_service;
 	const struct snapshot_service *service = &snapshot->service[index];
-	struct service_counters *counters = &path->service[service->id & SLOT_MASK].counters;
 	if (!service->enabled)
 		return DROP_service_disabled;
-	if (service->max_flows && counters->active_flows >= service->max_flows)
+	if (path_service_full(path, service))
 		return DROP_service_flows_full;
 	enum verdict verdict = serve_new(path, packet, index);
 	if (verdict == DROP_no_backend)
-		counters->no_backend++;
+		path->service[service->id & SLOT_MASK].counters.no_backend++;
 	return verdict;
 }
 
@@ -222,7 +213,8 @@ static enum verdict reply_without_flow(struct path *path, struct packet *packet)
 		return DROP_service_disabled;
 	if (!egress_find(path, packet, packet->destination, NONE, &drop))
 		return drop;
-	rewrite_source(packet, service->vip, service->port);
+	rewrite_source(packet, service->vip,
+		       service->port.raw ? service->port : packet->source_port);
 	return egress_send(path, packet);
 }
 
@@ -237,7 +229,7 @@ enum verdict serve_reply(struct path *path, struct packet *packet)
 	enum flow_close_reason reason;
 	if (flow_ends_for_reply(path, flow, &reason)) {
 		flow_close(&path->flows, flow, reason);
-		return DROP_no_flow;
+		return reply_without_flow(path, packet);
 	}
 	return reply_by_flow(path, packet, flow);
 }

@@ -122,6 +122,22 @@ uint32_t snapshot_target_of(const struct snapshot *snapshot, uint32_t id)
 	return index != NONE && snapshot->target[index].id == id ? index : NONE;
 }
 
+bool snapshot_is_broadcast(const struct snapshot *snapshot, be32 address)
+{
+	/* All end in two bits of 1: networks of two addresses or one have none (RFC 3021). */
+	if ((from_be32(address) & 3) != 3)
+		return false;
+	for (uint32_t i = 0; i < snapshot->routes; i++) {
+		const struct snapshot_route *route = &snapshot->route[i];
+		uint32_t hosts = route->length ? ~(~UINT32_C(0) << (32 - route->length)) : UINT32_MAX;
+
+		if (!route->via.raw && hosts > 1 &&
+		    from_be32(address) == (from_be32(route->prefix) | hosts))
+			return true;
+	}
+	return false;
+}
+
 const struct snapshot_route *snapshot_route_find(const struct snapshot *snapshot, be32 address,
 						 uint32_t interface)
 {

@@ -81,6 +81,7 @@ struct snapshot_pool {
 
 struct snapshot_service {
 	uint32_t id;              /* stable: generation and slot */
+	uint32_t twin;            /* id of the same service for the other protocol, or NONE */
 	be32 vip;
 	be16 port;                /* 0: all ports */
 	uint8_t protocol;         /* IP protocol number */
@@ -91,12 +92,13 @@ struct snapshot_service {
 	uint64_t idle_timeout_ns; /* in whole ms; 0: by protocol and state */
 };
 
-/* The way back without a flow: replies of a backend's address and port belong to one service. */
+/* The way back without a flow: replies of a backend's address and port belong to one service. Backends
+ * that are disabled have none. */
 struct snapshot_reply {
 	be32 address;
-	be16 port;
+	be16 port;          /* 0: all ports, each the service's own */
 	uint8_t protocol;
-	uint32_t service;   /* NONE: more than one service reaches it */
+	uint32_t service;   /* NONE: it may be that of more than one service, or port */
 };
 
 enum probe_type { PROBE_ICMP, PROBE_TCP, PROBE_UDP, PROBE_ARP, PROBE_HEARTBEAT };
@@ -149,6 +151,7 @@ struct snapshot {
 uint32_t snapshot_local_find(const struct snapshot *snapshot, be32 address);
 uint32_t snapshot_service_find(const struct snapshot *snapshot, be32 vip, be16 port,
 			       uint8_t protocol);
+/* That of exactly this port goes before that of all ports. */
 uint32_t snapshot_reply_find(const struct snapshot *snapshot, be32 address, be16 port,
 			     uint8_t protocol);
 /* The first heartbeat target of the address at or after index position `*cursor` (start at 0). */
@@ -157,6 +160,9 @@ uint32_t snapshot_heartbeat_next(const struct snapshot *snapshot, be32 address, 
 uint32_t snapshot_backend_of(const struct snapshot *snapshot, uint32_t id);
 uint32_t snapshot_service_of(const struct snapshot *snapshot, uint32_t id);
 uint32_t snapshot_target_of(const struct snapshot *snapshot, uint32_t id);
+
+/* True for the broadcast address of a connected network. */
+bool snapshot_is_broadcast(const struct snapshot *snapshot, be32 address);
 
 /* Where the builder puts a key's index, and lookups look for it: the hash of each table. */
 uint32_t snapshot_hash_address(be32 address);

@@ -204,9 +204,8 @@ void path_sweep(struct path *path, uint32_t *cursor, uint32_t budget)
 		if (!flow)
 			continue;
 		uint32_t backend = snapshot_backend_of(snapshot, flow->backend);
-		uint32_t service = snapshot_service_of(snapshot, flow->service);
 
-		if (service == NONE || !snapshot->service[service].enabled)
+		if (!path_service_stands(path, flow))
 			flow_close(&path->flows, flow, FLOW_CLOSE_CLEARED);
 		else if (backend == NONE || snapshot->backend[backend].admin == BACKEND_DISABLED)
 			flow_close(&path->flows, flow, FLOW_CLOSE_BACKEND_LOST);

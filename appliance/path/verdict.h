@@ -39,7 +39,7 @@
 	X(udp_malformed,          "UDP length under 8 or longer than the packet") \
 	X(icmp_malformed,         "ICMP shorter than 8 bytes, or its checksum wrong") \
 	X(icmp_unmatched,         "ICMP error about no flow of the appliance") \
-	X(icmp_ignored,           "ICMP to the appliance that is neither echo request nor error") \
+	X(icmp_ignored,           "ICMP that is neither an echo request nor an error to pass on") \
 	X(protocol_unsupported,   "protocol other than TCP, UDP and ICMP, to a VIP or to the appliance") \
 	X(no_service,             "no service at this VIP, port and protocol") \
 	X(service_disabled,       "the service is disabled") \

@@ -1,6 +1,6 @@
-"""`lbd replay` for tests: frames in, verdicts and frames out, and the law of conservation after each.
+"""`lbd replay` for tests: frames in, verdicts and frames out, and after each run the laws.
 
-    client 198.51.100.7 (02:..:07) --- ext 198.51.100.1 | int 10.0.0.1 --- 10.0.0.11, .12 (02:..:11, :12)
+    client 198.51.100.7 --- ext 198.51.100.1 | VIP 203.0.113.10 | int 10.0.0.1 --- 10.0.0.11, .12
 """
 import json
 import os
@@ -26,13 +26,13 @@ add neighbor {CLIENT} mac {CLIENT_MAC} interface ext
 add neighbor 10.0.0.11 mac 02:00:00:00:00:11 interface int
 add neighbor 10.0.0.12 mac 02:00:00:00:00:12 interface int
 """
-WEB = NETWORK + f"""
+ONE = NETWORK + f"""
 add pool web
 add backend web 10.0.0.11:8080
-add backend web 10.0.0.12:8080
 add service web {VIP}:80/tcp pool web
 add service dns {VIP}:53/udp pool web
 """
+WEB = ONE + "add backend web 10.0.0.12:8080\n"
 
 
 def to_vip(layer, **ip):
@@ -82,8 +82,8 @@ class Replay:
         return result
 
     def write(self, config, frames):
-        """Arguments for a replay of (interface, frame) or (interface, frame, seconds) in order; without
-        seconds a frame comes a millisecond after the one before."""
+        """Arguments for a replay of (interface, frame) or (interface, frame, seconds) in order;
+        without seconds a frame comes a millisecond after the one before."""
         script = self.folder / "config"
         script.write_text(config)
         captures, time = {}, 0.0
@@ -108,6 +108,18 @@ class Replay:
         lines = [json.loads(line) for line in result.stdout.splitlines()]
         captures = {file.stem: list(rdpcap(str(file))) for file in out.iterdir()}
         return Result(lines[:-2], lines[-2]["stats"], lines[-1]["drops"], captures)
+
+
+def repaired(frame):
+    """The bytes of a frame with the checksum of its IP header made right."""
+    frame = bytearray(frame)
+    frame[24:26] = b"\0\0"
+    header = frame[14:14 + 4 * max(frame[14] & 15, 5)]
+    total = sum(int.from_bytes(header[i:i + 2], "big") for i in range(0, len(header), 2))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    frame[24:26] = (0xffff - total).to_bytes(2, "big")
+    return bytes(frame)
 
 
 def checksums_right(packet):

@@ -23,8 +23,8 @@ def test_people_get_tables(replay):
 def test_backends_can_be_taken_for_up(replay):
     config = WEB.replace("add pool web", "add check c tcp\nadd pool web check c")
     arguments = replay.write(config, [("ext", syn())])
-    assert '"reason":"no_backend"' in replay.command(*arguments, "--json").stdout.replace(" ", "")
-    assert '"verdict":"forwarded"' in replay.command(*arguments, "--json", "--assume-up").stdout.replace(" ", "")
+    assert '"reason":"no_backend"' in replay.command(*arguments, "--json").stdout
+    assert '"verdict":"forwarded"' in replay.command(*arguments, "--json", "--assume-up").stdout
 
 
 @pytest.mark.parametrize("change, status, words", [

@@ -2,7 +2,7 @@
 import pytest
 from scapy.all import ICMP, IP, TCP, UDP, Ether, IPOption, Padding, Raw
 
-from replay import (BACKENDS, CLIENT, CLIENT_MAC, EXT, INT, NETWORK, VIP, WEB, checksums_right,
+from replay import (BACKENDS, CLIENT, CLIENT_MAC, EXT, INT, ONE, VIP, WEB, checksums_right,
                     from_backend, syn, to_vip)
 
 
@@ -40,7 +40,8 @@ def test_the_way_in_changes_destination_and_ttl_alone(replay, frame):
 def test_the_way_back_is_the_vip_again(replay):
     result = replay.run(WEB, [("ext", syn())])
     address = result.left("int")[0][IP].dst
-    reply = from_backend(TCP(sport=8080, dport=40000, flags="SA", seq=7, ack=1001) / Raw(b"x"), address)
+    segment = TCP(sport=8080, dport=40000, flags="SA", seq=7, ack=1001) / Raw(b"x")
+    reply = from_backend(segment, address)
     result = replay.run(WEB, [("ext", syn()), ("int", reply)])
     assert result.verdicts == ["forwarded", "forwarded"]
     (packet,) = result.left("ext")
@@ -68,11 +69,10 @@ def test_udp_without_a_checksum_stays_without(replay):
 
 def test_a_computed_zero_is_sent_as_ffff(replay):
     """The source port that makes the rewritten checksum zero must not make it "no checksum"."""
-    config = NETWORK + f"add pool p\nadd backend p 10.0.0.11:8080\nadd service s {VIP}:53/udp pool p\n"
-    checksum = forwarded(replay, to_vip(UDP(sport=1, dport=53)), config)[UDP].chksum
+    checksum = forwarded(replay, to_vip(UDP(sport=1, dport=53)), ONE)[UDP].chksum
     port = 1 + checksum
     port = (port & 0xffff) + (port >> 16)
-    assert forwarded(replay, to_vip(UDP(sport=port, dport=53)), config)[UDP].chksum == 0xffff
+    assert forwarded(replay, to_vip(UDP(sport=port, dport=53)), ONE)[UDP].chksum == 0xffff
 
 
 def test_one_flow_one_backend_many_flows_all_backends(replay):
@@ -111,8 +111,8 @@ def test_a_ping_to_vip_and_interface_is_answered(replay):
 
 
 def test_errors_of_the_path_reach_whom_they_concern(replay):
-    """Fragmentation needed, by a router behind the backend side, about a request: the client must see
-    its own packet in it."""
+    """Fragmentation needed, by a router behind the backend side, about a request: the client must
+    see its own packet in it."""
     result = replay.run(WEB, [("ext", syn())])
     rewritten = result.left("int")[0]
     error = (Ether(src=BACKENDS["10.0.0.11"], dst=INT) / IP(src="10.0.0.254", dst=CLIENT) /

@@ -36,7 +36,8 @@ def test_a_tcp_flow_lives_by_its_state(replay, flags, seconds, flows):
     backend = replay.run(WEB, [("ext", syn())]).left("int")[0][IP].dst
     frames = [("ext", syn(), 0)]
     if flags:
-        frames.append(("int", from_backend(TCP(sport=8080, dport=40000, flags="SA"), backend), 0.01))
+        answer = from_backend(TCP(sport=8080, dport=40000, flags="SA"), backend)
+        frames.append(("int", answer, 0.01))
     last = 0.0
     for i, flag in enumerate(flags):
         last = 0.02 + i / 100
@@ -106,7 +107,8 @@ add service web {VIP}:80/tcp pool web
 
 
 def beat(address):
-    return Ether(src=BACKENDS[address], dst=INT) / IP(src=address, dst="10.0.0.1") / UDP(sport=9, dport=9)
+    return (Ether(src=BACKENDS[address], dst=INT) / IP(src=address, dst="10.0.0.1") /
+            UDP(sport=9, dport=9))
 
 
 def test_backends_live_by_their_heartbeats(replay):

@@ -70,7 +70,7 @@ static void other_packets_are_none(void **state)
 	receive_made(world, INT, &malformed);
 	ip_of(other.bytes)->protocol = PROTOCOL_PLAIN;
 	seal_ip(ip_of(other.bytes));
-	assert_int_equal(receive_made(world, INT, &other), DROP_no_service);
+	assert_int_equal(receive_made(world, INT, &other), DROP_protocol_unsupported);
 	assert_int_equal(receive_made(world, INT, &multicast), DROP_ip_bad_destination);
 	assert_int_equal(health_of(world, id), HEALTH_DOWN);
 	assert_int_equal(path_counters(world->path)->heartbeats, 0);
