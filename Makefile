@@ -67,7 +67,7 @@ units: $(UNITS)   ## build the unit test programs
 
 # Packages first: nothing below compiles without them. As many jobs as processors, unless -j says.
 with_deps = scripts/install-deps build $(1) && \
-	$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+	$(MAKE) $(if $(V),,-s) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 test:   ## install what is missing, build, run all tests (SUITE="unit net": only these)
 	$(Q)$(call with_deps,test) all units
