@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import raw
-from daemon import LB, NOBODY, SMALL, become, for_anybody, run, wait_until
+from daemon import LB, NOBODY, SANITIZED, SMALL, become, for_anybody, run, wait_until
 
 
 def descriptors(daemon):
@@ -116,7 +116,7 @@ def test_a_console_that_does_not_read(daemon):
         for n in range(20):
             daemon.lb(f"set backend web 10.0.0.1:80 weight {n + 2}")
         grown = resident_kilobytes(daemon) - before
-        assert grown < 40000, f"grew by {grown} kB"
+        assert grown < 40000 or SANITIZED, f"grew by {grown} kB"   # they keep what is freed
 
 
 def test_a_stopped_console_does_not_hold_up_another(daemon):
