@@ -228,6 +228,21 @@ uint64_t control_deadline(const struct control *control)
 
 /* ---- begin and end ---- */
 
+static void say_warning(void *context, const char *sentence)
+{
+	journal_say(context, "warning: %s", sentence);
+}
+
+/* A release may have come to be stricter than the one that stored it: that is no reason to stop. */
+static void say_what_is_odd(struct control *control, const struct config *config)
+{
+	char error[SENTENCE_SIZE];
+
+	if (config_validate(config, say_warning, control->journal, error, sizeof(error)))
+		journal_say(control->journal, "warning: this would not be accepted today: %s",
+			    error);
+}
+
 int control_start(struct control *control, struct config *config, uint64_t at, char *error,
 		  size_t error_size)
 {
@@ -240,6 +255,8 @@ int control_start(struct control *control, struct config *config, uint64_t at, c
 	control->revision = at;
 	control->started_ns = wall_clock_ns();
 	control_publish(control, compiled);
+	if (control->store)
+		say_what_is_odd(control, config);
 	if (control->ports) {
 		control_links(control);
 		ports_warn_of_kernel(control->ports, config);
