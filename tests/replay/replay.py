@@ -35,6 +35,11 @@ add service dns {VIP}:53/udp pool web
 WEB = ONE + "add backend web 10.0.0.12:8080\n"
 
 
+def without(config, text):
+    """The configuration without the lines that have this in them."""
+    return "".join(line for line in config.splitlines(keepends=True) if text not in line)
+
+
 def to_vip(layer, **ip):
     """A frame of the client to the VIP; `ip`: fields of the IP header."""
     return Ether(src=CLIENT_MAC, dst=EXT) / IP(src=CLIENT, dst=VIP, **ip) / layer
@@ -46,6 +51,17 @@ def from_backend(layer, address="10.0.0.11", **ip):
 
 def syn(port=40000, dport=80):
     return to_vip(TCP(sport=port, dport=dport, flags="S", seq=1000))
+
+
+def arp_request(who, target, mac):
+    return (Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") /
+            ARP(op=1, hwsrc=mac, psrc=who, hwdst="00:00:00:00:00:00", pdst=target))
+
+
+def arp_reply(who, mac):
+    """What a host on the backends' side answers when it is asked."""
+    return (Ether(src=mac, dst=INT) /
+            ARP(op=2, hwsrc=mac, psrc=who, hwdst=INT, pdst="10.0.0.1"))
 
 
 class Result:

@@ -3,7 +3,7 @@ import pytest
 from scapy.all import ARP, IP, TCP, UDP, Ether, Raw
 
 from replay import (BACKENDS, INT, NETWORK, VIP, WEB, checksums_right,
-                    from_backend, syn, to_vip)
+                    from_backend, syn, to_vip, without)
 
 UDP_SERVICE = to_vip(UDP(sport=5000, dport=53) / Raw(b"q"))
 
@@ -54,7 +54,7 @@ def test_idle_timeout_of_a_service(replay):
 
 
 def test_a_frame_waits_for_its_neighbor_and_is_sent_when_it_answers(replay):
-    config = "\n".join(line for line in WEB.splitlines() if "add neighbor 10" not in line)
+    config = without(WEB, "add neighbor 10")
     first = replay.run(config, [("ext", syn())])
     (request,) = [p for p in first.out["int"] if ARP in p and p[ARP].op == 1]
     address = request[ARP].pdst
@@ -67,7 +67,7 @@ def test_a_frame_waits_for_its_neighbor_and_is_sent_when_it_answers(replay):
 
 
 def test_a_neighbor_that_never_answers_is_given_up(replay):
-    config = "\n".join(line for line in WEB.splitlines() if "add neighbor 10" not in line)
+    config = without(WEB, "add neighbor 10")
     frames = [("ext", syn(), i / 100) for i in range(10)] + [("ext", syn(), 3.5)]
     result = replay.run(config, frames)
     assert len([p for p in result.out["int"] if ARP in p and p[ARP].op == 1]) == 3
