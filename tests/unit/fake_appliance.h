@@ -22,7 +22,7 @@ struct fake {
 	uint64_t flows;                /* of every backend */
 	const char *state;             /* of every backend */
 	uint64_t drain_timeout_ns;     /* of the last drain_deadline() */
-	unsigned drains, counter_clears, flow_clears, checks;
+	unsigned drains, counter_clears, flow_clears, checks, backups;
 	struct filter filter;          /* of the last report or clear_flows */
 	struct tuple_question question;
 };
@@ -87,7 +87,7 @@ static int fake_revision_text(void *context, uint64_t number, char **ret_text, c
 static int fake_backup(void *context, void **ret_bytes, size_t *ret_size, char *error,
 		       size_t error_size)
 {
-	(void)context;
+	((struct fake *)context)->backups++;
 	(void)error;
 	(void)error_size;
 	*ret_size = 200000;

@@ -208,6 +208,8 @@ static void errors_point_at_the_word_and_show_the_way_out(void **state)
 		{true, "sh s", 3, 1, "ambiguous \"sh s\": show status, show service, show stats"},
 		{true, "d", 0, 1, "ambiguous \"d\": del, disable, drain"},
 		{true, "add service web 10.0.0.1:80/tcp m", 32, 1, "ambiguous \"m\": mode, max-flows"},
+		{true, "add interface ext role b", 23, 1,
+		 "role \"b\" is not one of: frontend, backend, both"},
 		{false, "shwo", 0, 4, "no command \"shwo\". Did you mean \"show\"?"},
 		{false, "frobnicate", 0, 10, "no command \"frobnicate\". `help` lists them"},
 		{false, "show flwo", 5, 4, "no command \"show flwo\". Did you mean \"show flow\"?"},

@@ -38,6 +38,16 @@ static void check_sample(struct message *message)
 	assert_true(payload->broken);
 }
 
+static void what_has_been_broken_stays_broken(void **state)
+{
+	struct payload payload = {(const uint8_t *)"\7\7", 2, false};
+
+	(void)state;
+	assert_int_equal(take_u32(&payload), 0);
+	assert_int_equal(take_u8(&payload), 0);
+	assert_true(payload.broken);
+}
+
 static void what_is_put_reads_back_byte_by_byte(void **state)
 {
 	struct buffer out = {0}, in = {0};
@@ -196,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_put_reads_back_byte_by_byte),
+		cmocka_unit_test(what_has_been_broken_stays_broken),
 		cmocka_unit_test(frames_are_whole_whatever_was_taken_before),
 		cmocka_unit_test(long_texts_are_several_frames),
 		cmocka_unit_test(a_frame_beyond_its_bound_is_refused_at_once),
