@@ -203,7 +203,7 @@ static bool file_is_missing(struct session *session)
 		while (blanks < place.size &&
 		       (place.line[blanks] == ' ' || place.line[blanks] == '\t'))
 			blanks++;
-		if (blanks == place.size || place.line[blanks] != 'l' ||
+		if (blanks == place.size || !strchr("l\"'", place.line[blanks]) ||
 		    command_match(place.line, place.size, session_has(session, REQUEST_PREFIXES),
 				  command, session->fault) <= 0)
 			continue;

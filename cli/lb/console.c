@@ -344,7 +344,8 @@ enum exit_status console_run(struct connection *connection, unsigned flags)
 	sigset_t waiting;
 
 	console.exchange = (struct exchange){
-		.connection = connection, .flags = flags, .output = {.pages = true},
+		.connection = connection, .output = {.pages = true},
+		.flags = flags & ~(unsigned)(REQUEST_EACH | REQUEST_KEEP_GOING),
 		.mask = &waiting, .interrupted = &interrupted,
 		.action = on_action, .event = on_event,
 	};

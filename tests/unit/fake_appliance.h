@@ -27,17 +27,17 @@ struct fake {
 	struct tuple_question question;
 };
 
-static const struct config *fake_running(void *context)
+static inline const struct config *fake_running(void *context)
 {
 	return ((struct fake *)context)->running;
 }
 
-static uint64_t fake_revision(void *context)
+static inline uint64_t fake_revision(void *context)
 {
 	return ((struct fake *)context)->revision;
 }
 
-static int fake_check(void *context, const struct config *candidate, appliance_say *say,
+static inline int fake_check(void *context, const struct config *candidate, appliance_say *say,
 		      void *say_context, char *error, size_t error_size)
 {
 	struct fake *fake = context;
@@ -50,7 +50,7 @@ static int fake_check(void *context, const struct config *candidate, appliance_s
 	return config_validate(candidate, say, say_context, error, error_size);
 }
 
-static int fake_commit(void *context, const struct config *candidate,
+static inline int fake_commit(void *context, const struct config *candidate,
 		       const struct commit_note *note, appliance_say *say, void *say_context,
 		       uint64_t *ret_revision, char *error, size_t error_size)
 {
@@ -71,7 +71,7 @@ static int fake_commit(void *context, const struct config *candidate,
 	return 1;
 }
 
-static int fake_revision_text(void *context, uint64_t number, char **ret_text, char *error,
+static inline int fake_revision_text(void *context, uint64_t number, char **ret_text, char *error,
 			      size_t error_size)
 {
 	struct fake *fake = context;
@@ -84,7 +84,7 @@ static int fake_revision_text(void *context, uint64_t number, char **ret_text, c
 	return 0;
 }
 
-static int fake_backup(void *context, void **ret_bytes, size_t *ret_size, char *error,
+static inline int fake_backup(void *context, void **ret_bytes, size_t *ret_size, char *error,
 		       size_t error_size)
 {
 	((struct fake *)context)->backups++;
@@ -105,7 +105,7 @@ static const struct column fake_revision_columns[] = {
 	{"revision", "REVISION", COLUMN_COUNT}, {"comment", "COMMENT", COLUMN_TEXT},
 };
 
-static void fake_revisions(struct fake *fake, struct report *report)
+static inline void fake_revisions(struct fake *fake, struct report *report)
 {
 	report_section(report, NULL, REPORT_LIST, fake_revision_columns, 2);
 	for (uint64_t i = fake->revision; i > 0; i--) {
@@ -116,7 +116,7 @@ static void fake_revisions(struct fake *fake, struct report *report)
 }
 
 /* Backends whatever the topic, but for revisions. */
-static int fake_report(void *context, enum topic topic, const struct filter *filter,
+static inline int fake_report(void *context, enum topic topic, const struct filter *filter,
 		       struct report **ret_report, char *error, size_t error_size)
 {
 	struct fake *fake = context;
@@ -152,7 +152,7 @@ static const struct column fake_lookup_columns[] = {
 	{"service", NULL, COLUMN_TEXT}, {"text", NULL, COLUMN_PROSE},
 };
 
-static int fake_lookup(void *context, const struct tuple_question *question,
+static inline int fake_lookup(void *context, const struct tuple_question *question,
 		       struct report **ret_report, char *error, size_t error_size)
 {
 	(void)error;
@@ -167,7 +167,7 @@ static int fake_lookup(void *context, const struct tuple_question *question,
 	return 0;
 }
 
-static int fake_clear_counters(void *context, char *error, size_t error_size)
+static inline int fake_clear_counters(void *context, char *error, size_t error_size)
 {
 	(void)error;
 	(void)error_size;
@@ -175,7 +175,7 @@ static int fake_clear_counters(void *context, char *error, size_t error_size)
 	return 0;
 }
 
-static int fake_clear_flows(void *context, const struct filter *filter, uint64_t *ret_count,
+static inline int fake_clear_flows(void *context, const struct filter *filter, uint64_t *ret_count,
 			    char *error, size_t error_size)
 {
 	struct fake *fake = context;
@@ -188,7 +188,7 @@ static int fake_clear_flows(void *context, const struct filter *filter, uint64_t
 	return 0;
 }
 
-static int fake_drain_deadline(void *context, const struct config_backend *backend,
+static inline int fake_drain_deadline(void *context, const struct config_backend *backend,
 			       uint64_t timeout_ns, char *error, size_t error_size)
 {
 	struct fake *fake = context;
@@ -201,7 +201,7 @@ static int fake_drain_deadline(void *context, const struct config_backend *backe
 	return 0;
 }
 
-static int fake_backend_flows(void *context, const struct config_backend *backend,
+static inline int fake_backend_flows(void *context, const struct config_backend *backend,
 			      uint64_t *ret_flows, char *error, size_t error_size)
 {
 	(void)backend;
@@ -211,7 +211,7 @@ static int fake_backend_flows(void *context, const struct config_backend *backen
 	return 0;
 }
 
-static struct appliance fake_appliance(struct fake *fake)
+static inline struct appliance fake_appliance(struct fake *fake)
 {
 	fake->running = config_new();
 	fake->state = "up";
@@ -224,7 +224,7 @@ static struct appliance fake_appliance(struct fake *fake)
 	};
 }
 
-static void fake_free(struct fake *fake)
+static inline void fake_free(struct fake *fake)
 {
 	config_free(fake->running);
 	for (unsigned i = 0; i < FAKE_REVISIONS; i++)

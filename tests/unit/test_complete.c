@@ -1,61 +1,5 @@
 /* Tab and `?`: what may come next, from the tables and from what is live. */
-#include "tests/unit/console.h"
-
-#include "cli/session.h"
-#include "tests/unit/fake_appliance.h"
-
-struct talk {
-	struct fake fake;
-	struct appliance appliance;
-	struct session *session;
-	char out[16384], err[1024];
-};
-
-static void on_output(void *context, bool heading, const char *text, size_t size)
-{
-	struct talk *talk = context;
-
-	(void)heading;
-	snprintf(talk->out + strlen(talk->out), sizeof(talk->out) - strlen(talk->out), "%.*s",
-		 (int)size, text);
-}
-
-static void on_error(void *context, const char *text, size_t size)
-{
-	snprintf(((struct talk *)context)->err, 1024, "%.*s", (int)size, text);
-}
-
-static void on_filter(void *context, enum pipe_type type, const char *pattern)
-{
-	(void)context;
-	(void)type;
-	(void)pattern;
-}
-
-static void on_output_end(void *context)
-{
-	(void)context;
-}
-
-static void on_name(void *context, const char *name)
-{
-	(void)context;
-	(void)name;
-}
-
-static void on_file(void *context, const char *name, const void *bytes, size_t size)
-{
-	(void)context;
-	(void)name;
-	(void)bytes;
-	(void)size;
-}
-
-static void on_done(void *context, enum exit_status status)
-{
-	(void)context;
-	(void)status;
-}
+#include "tests/unit/talk.h"
 
 static const char live[] =
 	"add interface ext role frontend address 203.0.113.1/24\nadd interface int role backend\n"
@@ -63,33 +7,14 @@ static const char live[] =
 	"add backend dns 10.0.0.21:53\nadd backend web 10.0.0.11:80\nadd backend web 10.0.0.12:80\n"
 	"add service web 203.0.113.10:80/tcp pool web\n";
 
-static int begin(void **state)
+static int begin_live(void **state)
 {
-	struct talk *talk = calloc(1, sizeof(*talk));
-	const struct session_sink sink = {
-		.context = talk, .output = on_output, .filter = on_filter,
-		.output_end = on_output_end, .error = on_error, .needs_file = on_name, .file = on_file, .console = on_name,
-		.done = on_done,
-	};
-	const struct request request = {
-		.flags = REQUEST_SCRIPT | REQUEST_QUIET, .source = "",
-		.text = live, .size = strlen(live),
-	};
+	struct talk *talk;
 
-	talk->appliance = fake_appliance(&talk->fake);
-	talk->session = session_new(&talk->appliance, "alice", &sink);
-	session_run(talk->session, &request, 0);
-	*state = talk;
-	return 0;
-}
-
-static int end(void **state)
-{
-	struct talk *talk = *state;
-
-	session_free(talk->session);
-	fake_free(&talk->fake);
-	free(talk);
+	begin(state);
+	talk = *state;
+	assert_int_equal(run(talk, REQUEST_SCRIPT | REQUEST_QUIET, live), STATUS_DONE);
+	forget(talk);
 	return 0;
 }
 
@@ -195,6 +120,7 @@ static void help_on_a_wrong_line_says_what_is_wrong(void **state)
 	session_help(talk->session, "shwo ");
 	assert_string_equal(talk->out, "");
 	assert_string_equal(talk->err, "error: no command \"shwo\". Did you mean \"show\"?\n");
+	forget(talk);
 	session_help(talk->session, "show \xff");
 	assert_string_equal(talk->err, "error: byte 0xff is not UTF-8\n");
 }
@@ -202,10 +128,10 @@ static void help_on_a_wrong_line_says_what_is_wrong(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(tab_offers_what_may_come, begin, end),
-		cmocka_unit_test_setup_teardown(files_are_the_consoles_to_complete, begin, end),
-		cmocka_unit_test_setup_teardown(help_has_a_line_for_each, begin, end),
-		cmocka_unit_test_setup_teardown(help_on_a_wrong_line_says_what_is_wrong, begin, end),
+		cmocka_unit_test_setup_teardown(tab_offers_what_may_come, begin_live, end),
+		cmocka_unit_test_setup_teardown(files_are_the_consoles_to_complete, begin_live, end),
+		cmocka_unit_test_setup_teardown(help_has_a_line_for_each, begin_live, end),
+		cmocka_unit_test_setup_teardown(help_on_a_wrong_line_says_what_is_wrong, begin_live, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
