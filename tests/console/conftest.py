@@ -10,11 +10,21 @@ def pytest_configure(config):
             pytest.exit(f"{program} is not built. Run:  make", returncode=1)
 
 
-@pytest.fixture
-def appliance():
-    made = Appliance().start()
-    yield made
+def running():
+    made = Appliance()
     try:
+        yield made.start()
         made.stop()
     finally:
         made.remove()
+
+
+@pytest.fixture
+def appliance():
+    yield from running()
+
+
+@pytest.fixture
+def other():
+    """A second one."""
+    yield from running()

@@ -2,7 +2,7 @@
 import random
 import subprocess
 
-from appliance import PATIENCE, Appliance
+from appliance import PATIENCE
 
 
 def backends(count):
@@ -115,9 +115,8 @@ def load(appliance, script):
     return appliance.lb("-c", "load - replace", script=script)
 
 
-def test_export_and_load_replace_changes_nothing(appliance):
+def test_export_and_load_replace_changes_nothing(appliance, other):
     """Hundreds of configurations: what comes out goes in again as the same, here and elsewhere."""
-    other = Appliance().start()
     texts = []
     for seed in range(200):
         assert "active" in load(appliance, Generator(seed).script()), f"seed {seed}"
@@ -127,8 +126,6 @@ def test_export_and_load_replace_changes_nothing(appliance):
         load(other, texts[-1])
         assert other.lb("-c", "export") == texts[-1], f"seed {seed}"
     assert len(set(texts)) == 200
-    other.stop()
-    other.remove()
 
 
 def test_every_kept_revision_can_be_rolled_back_to(appliance):
