@@ -205,7 +205,8 @@ static int apply_load(struct session *session, const struct place *place)
 		transaction->lines--;
 		return 0;
 	}
-	transaction->lines = lines;
+	if (!transaction->failed)
+		transaction->lines = lines;
 	command_free(session->command);
 	command_match(place->line, place->size, true, session->command, session->fault);
 	return command_fault_whole(session->command, session->fault, "%s does not end with "

@@ -62,6 +62,16 @@ def test_a_script_that_is_cut_short_by_a_dead_pipe(daemon, folder):
     assert daemon.config() == "add pool web\n"
 
 
+def test_more_errors_than_are_told_are_counted(daemon, folder):
+    (folder / "wrong").write_text("\n".join(["add pool web"] + ["add pool no!"] * 50) + "\n")
+    for command in (f"load {folder / 'wrong'} replace", f"load {folder / 'wrong'}"):
+        said = daemon.lb(command, status=2)
+        assert said.error.count('"no!"') == 20, said
+        assert "more errors are not told" in said.error
+        assert said.error.endswith("nothing was applied (still at r0)\n"), said
+    assert daemon.config() == ""
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_sigterm_during_a_load_is_a_clean_end(make_daemon, folder, seed):
     daemon = make_daemon().start()
