@@ -19,8 +19,8 @@ static const int path_calls[] = {
 	SCMP_SYS(clock_gettime), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_wait),
 	SCMP_SYS(getsockopt), SCMP_SYS(read), SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(write),
 	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(futex), SCMP_SYS(getpid), SCMP_SYS(gettid),
-	SCMP_SYS(madvise), SCMP_SYS(munmap), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(tgkill),
+	SCMP_SYS(madvise), SCMP_SYS(munmap), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(tgkill), SCMP_SYS(writev),
 };
 
 static const int control_calls[] = {
@@ -28,23 +28,20 @@ static const int control_calls[] = {
 	SCMP_SYS(access), SCMP_SYS(close), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
 	SCMP_SYS(fcntl), SCMP_SYS(fdatasync), SCMP_SYS(fstat), SCMP_SYS(fsync), SCMP_SYS(ftruncate),
 	SCMP_SYS(getdents64), SCMP_SYS(lseek), SCMP_SYS(lstat), SCMP_SYS(newfstatat),
-	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(read), SCMP_SYS(readlink),
-	SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(statx), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
-	SCMP_SYS(write), SCMP_SYS(writev),
+	SCMP_SYS(openat), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
+	SCMP_SYS(read), SCMP_SYS(stat), SCMP_SYS(statx), SCMP_SYS(unlink), SCMP_SYS(write),
 	/* Consoles, metrics, netlink, rings. */
 	SCMP_SYS(accept4), SCMP_SYS(bind), SCMP_SYS(capget), SCMP_SYS(capset), SCMP_SYS(connect),
-	SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_wait), SCMP_SYS(getpeername),
-	SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(poll), SCMP_SYS(ppoll),
-	SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(sendto),
-	SCMP_SYS(setsockopt), SCMP_SYS(shutdown),
+	SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_wait), SCMP_SYS(getsockname),
+	SCMP_SYS(getsockopt), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
+	SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(shutdown),
 	/* The C library. */
 	SCMP_SYS(brk), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(exit),
-	SCMP_SYS(exit_group), SCMP_SYS(futex), SCMP_SYS(getegid), SCMP_SYS(geteuid),
-	SCMP_SYS(getgid), SCMP_SYS(getpid), SCMP_SYS(getrandom), SCMP_SYS(gettid),
-	SCMP_SYS(gettimeofday), SCMP_SYS(getuid), SCMP_SYS(madvise), SCMP_SYS(mremap),
-	SCMP_SYS(munmap), SCMP_SYS(nanosleep), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigaction),
+	SCMP_SYS(exit_group), SCMP_SYS(futex), SCMP_SYS(geteuid), SCMP_SYS(getpid),
+	SCMP_SYS(getrandom), SCMP_SYS(gettid), SCMP_SYS(gettimeofday), SCMP_SYS(madvise),
+	SCMP_SYS(mremap), SCMP_SYS(munmap), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigaction),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sysinfo), SCMP_SYS(tgkill),
-	SCMP_SYS(time), SCMP_SYS(uname),
+	SCMP_SYS(time), SCMP_SYS(uname), SCMP_SYS(writev),
 };
 
 /* What control may do where an argument is so: map memory that is not run, ask for a link's name,
