@@ -24,12 +24,15 @@ static const int path_calls[] = {
 };
 
 static const int control_calls[] = {
-	/* The store, time zones, users' names. */
+	/* The store, time zones. */
 	SCMP_SYS(access), SCMP_SYS(close), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
 	SCMP_SYS(fcntl), SCMP_SYS(fdatasync), SCMP_SYS(fstat), SCMP_SYS(fsync), SCMP_SYS(ftruncate),
-	SCMP_SYS(getdents64), SCMP_SYS(lseek), SCMP_SYS(lstat), SCMP_SYS(newfstatat),
-	SCMP_SYS(openat), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
-	SCMP_SYS(read), SCMP_SYS(stat), SCMP_SYS(statx), SCMP_SYS(unlink), SCMP_SYS(write),
+	SCMP_SYS(lseek), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(openat), SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64), SCMP_SYS(read), SCMP_SYS(stat), SCMP_SYS(statx), SCMP_SYS(unlink),
+	SCMP_SYS(write),
+	/* Users' names: nss-systemd and its like ask a service of theirs. */
+	SCMP_SYS(epoll_create1), SCMP_SYS(getdents64), SCMP_SYS(poll), SCMP_SYS(ppoll),
+	SCMP_SYS(readlinkat), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
 	/* Consoles, metrics, netlink, rings. */
 	SCMP_SYS(accept4), SCMP_SYS(bind), SCMP_SYS(capget), SCMP_SYS(capset), SCMP_SYS(connect),
 	SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_wait), SCMP_SYS(getsockname),

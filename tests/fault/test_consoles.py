@@ -1,9 +1,15 @@
 """Consoles in adversity: no lbd, no right to it, too many of them, and some that do not behave."""
+import contextlib
+import json
 import os
 import random
+import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
+
+import pytest
 
 import raw
 from daemon import LB, NOBODY, SANITIZED, SMALL, become, for_anybody, run, wait_until
@@ -65,6 +71,52 @@ def test_the_user_who_made_a_change_is_in_its_revision(daemon, folder):
     said = run([*as_nobody(folder), "--socket", daemon.socket, "-c", "add pool web"])
     assert said.status == 0, said
     assert daemon.show("revisions")[0]["user"] == "nobody"
+
+
+DYNAMIC = 64000
+SERVICE = "io.systemd.DynamicUser"
+RECORD = json.dumps({"parameters": {"incomplete": False, "record": {
+    "userName": "dynamo", "uid": DYNAMIC, "gid": DYNAMIC, "service": SERVICE}}}).encode() + b"\0"
+
+
+@pytest.fixture
+def user_service(folder):
+    """What systemd does for users that are in no file: a service on a socket, which knows one user.
+    Gives what lbd is started with to find it in its place."""
+    directory = folder / "userdb"
+    directory.mkdir()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(directory / SERVICE))
+    listener.listen()
+
+    def serve():
+        with contextlib.suppress(OSError):   # until it is closed
+            while True:
+                asker, _ = listener.accept()
+                with asker:
+                    if str(DYNAMIC).encode() in asker.recv(4096):
+                        asker.sendall(RECORD)
+                        asker.recv(1)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    mount = ("mount -t tmpfs none /run; mkdir -p /run/systemd/userdb; "
+             f"mount --bind {directory} /run/systemd/userdb; exec \"$@\"")
+    yield ("unshare", "--net", "--mount", "sh", "-ec", mount, "sh")
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+@pytest.mark.skipif(not list(Path("/usr/lib").glob("*/libnss_systemd.so.2")),
+                    reason="no libnss-systemd here")
+def test_a_user_whom_a_service_knows_is_named_too(make_daemon, folder, user_service):
+    daemon = make_daemon(enter=user_service).start()
+    os.chmod(daemon.socket, 0o666)
+    said = run([*become(DYNAMIC, DYNAMIC), for_anybody(LB, folder), "--socket", daemon.socket,
+                "-c", "add pool web"])
+    assert said.status == 0, said
+    assert daemon.show("revisions")[0]["user"] == "dynamo"
 
 
 def test_hundreds_of_consoles_at_once(daemon):
