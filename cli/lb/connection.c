@@ -12,7 +12,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 64 * 1024 };
+enum {
+	READ_SIZE = 64 * 1024,
+	PATIENCE_S = 30, /* for the greeting: a busy lbd may have hundreds to greet first */
+};
 
 __attribute__((format(printf, 4, 5)))
 static int refuse(char *error, size_t error_size, int code, const char *format, ...)
@@ -52,6 +55,10 @@ static int explain(const char *path, int code, char *error, size_t error_size)
 		return refuse(error, error_size, -code, "%s is not for you: you are not in group "
 			      "lb. As root: `usermod -aG lb %s`, then log in again", path,
 			      me ? me->pw_name : "USER");
+	case EAGAIN:
+	case ETIMEDOUT:
+		return refuse(error, error_size, -code, "lbd at %s has not answered for %d s: it is "
+			      "stopped, or very busy", path, PATIENCE_S);
 	default:
 		return refuse(error, error_size, -code, "cannot reach lbd at %s: %s", path,
 			      strerror(code));
@@ -100,17 +107,22 @@ int connection_send_name(struct connection *connection, enum message_type type, 
 
 int connection_receive(struct connection *connection, const void *mask, struct message *ret_message)
 {
+	const struct timespec patience = {.tv_sec = PATIENCE_S};
 	struct pollfd ready = {.fd = connection->fd, .events = POLLIN};
 
 	for (;;) {
 		int there = frame_peek(&connection->in, CHUNK_MAX, ret_message);
 		uint8_t *room;
 		ssize_t got;
+		int count;
 
 		if (there)
 			return there;
-		if (ppoll(&ready, 1, NULL, mask) < 0)
+		count = ppoll(&ready, 1, connection->greeted ? NULL : &patience, mask);
+		if (count < 0)
 			return errno == EINTR ? 0 : -errno;
+		if (!count)
+			return -ETIMEDOUT;
 		room = buffer_reserve(&connection->in, READ_SIZE);
 		if (!room)
 			return -ENOMEM;
@@ -140,8 +152,12 @@ static int greet(struct connection *connection, bool interactive, char *error, s
 	frame_end(&out, frame);
 	/* Where lbd has refused us and closed, its reason is still there to be read. */
 	connection_send(connection, &out);
-	result = connection_receive(connection, NULL, &message);
-	if (result <= 0)
+	do
+		result = connection_receive(connection, NULL, &message);
+	while (!result);
+	if (result == -ETIMEDOUT)
+		return explain(connection->path, ETIMEDOUT, error, error_size);
+	if (result < 0)
 		return refuse(error, error_size, result, "lbd at %s does not answer as it should: "
 			      "%s", connection->path, strerror(-result));
 	if (message.type == MESSAGE_REFUSED)
@@ -156,12 +172,14 @@ static int greet(struct connection *connection, bool interactive, char *error, s
 		return refuse(error, error_size, -EPROTO, "what listens at %s is not lbd",
 			      connection->path);
 	connection_done(connection, &message);
+	connection->greeted = true;
 	return 0;
 }
 
 int connection_open(struct connection *connection, const char *path, bool interactive, char *error,
 		    size_t error_size)
 {
+	const struct timeval patience = {.tv_sec = PATIENCE_S}, endless = {0};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int result;
 
@@ -174,10 +192,12 @@ int connection_open(struct connection *connection, const char *path, bool intera
 	connection->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connection->fd < 0)
 		return explain(path, errno, error, error_size);
+	setsockopt(connection->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(connection->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		result = explain(path, errno, error, error_size);
 	else
 		result = greet(connection, interactive, error, error_size);
+	setsockopt(connection->fd, SOL_SOCKET, SO_SNDTIMEO, &endless, sizeof(endless));
 	if (result < 0)
 		connection_close(connection);
 	return result;

@@ -15,6 +15,7 @@ struct connection {
 	char version[64];
 	uint64_t revision;   /* when the connection was made */
 	char path[512];
+	bool greeted;        /* from then on a command may take its time */
 };
 
 /* Connects and exchanges greetings. 0, or a negative errno with sentences that help in `error`. */
@@ -30,7 +31,7 @@ int connection_send_name(struct connection *connection, enum message_type type, 
 
 /* The next frame, to be given back with connection_done(): 1; 0 where the signals that `ppoll`
  * lets through with `mask` came first (NULL: none is let through), -ENOTCONN where lbd is gone,
- * or another negative errno. */
+ * -ETIMEDOUT where it does not greet, or another negative errno. */
 int connection_receive(struct connection *connection, const void *mask,
 		       struct message *ret_message);
 void connection_done(struct connection *connection, const struct message *message);

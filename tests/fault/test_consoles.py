@@ -3,8 +3,11 @@ import contextlib
 import json
 import os
 import random
+import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -12,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import raw
-from daemon import LB, NOBODY, SANITIZED, SMALL, become, for_anybody, run, wait_until
+from daemon import (LB, NOBODY, SANITIZED, SMALL, Daemon, become, for_anybody, run,
+                    wait_until)
 
 
 def descriptors(daemon):
@@ -71,6 +75,23 @@ def test_the_user_who_made_a_change_is_in_its_revision(daemon, folder):
     said = run([*as_nobody(folder), "--socket", daemon.socket, "-c", "add pool web"])
     assert said.status == 0, said
     assert daemon.show("revisions")[0]["user"] == "nobody"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stopped_lbd():
+    """An lbd that is stopped, and consoles that have tried to reach it since this module began: they
+    are given up on while the other tests run. More than its queue has room for."""
+    folder = Path(tempfile.mkdtemp(prefix="lb"))
+    daemon = Daemon(folder).start()
+    os.kill(daemon.pid, signal.SIGSTOP)
+    consoles = [subprocess.Popen(daemon.lb_command("show version"), text=True, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(30)]
+    yield consoles
+    for console in consoles:
+        console.kill()
+        console.communicate()
+    daemon.kill()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 DYNAMIC = 64000
@@ -237,3 +258,10 @@ def test_a_frame_that_promises_more_than_is_allowed(daemon):
         connection.send(raw.hello(), b"\x7f\xff\xff\xff\x02")
         connection.read_to_end()
     assert is_prompt(daemon)
+
+
+def test_an_lbd_that_is_stopped_is_given_up_on(stopped_lbd):
+    for console in stopped_lbd:
+        _, error = console.communicate(timeout=50)
+        assert console.returncode == 3
+        assert "has not answered for" in error

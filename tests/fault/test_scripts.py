@@ -96,7 +96,7 @@ def test_sigterm_while_a_command_waits(daemon):
                              "add backend web 10.0.0.1:80\n")
     lb = subprocess.Popen(daemon.lb_command("enable backend web 10.0.0.1:80 wait timeout 40"),
                           text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(0.1)
+    assert lb.stdout.readline() == "unchanged (r1).\n"
     daemon.stop()
     _, error = lb.communicate(timeout=10)
     assert lb.returncode == 3 and "lbd has ended the conversation" in error
