@@ -84,6 +84,7 @@ void control_links(struct control *control)
 {
 	if (ports_follow(control->ports, control->running, &control->compiler))
 		republish(control);
+	ports_attach(control->ports);
 }
 
 static void say_health(struct control *control, uint32_t target_id, bool up)

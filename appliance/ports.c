@@ -15,6 +15,7 @@ struct port {
 	struct link link;               /* as the kernel last described it; ifindex 0: missing */
 	struct interface_facts facts;   /* what the last snapshot was compiled with, or is to be */
 	struct ring *ring;
+	bool attached;                  /* the path has the ring */
 	unsigned ring_ifindex, ring_mtu;
 	char filter[TEXT_SIZE];         /* that the ring was opened with */
 	struct mac mac;
@@ -72,8 +73,11 @@ static void close_ring(struct ports *ports, struct port *port)
 		return;
 	loop_ring_stats(ports->loop, (uint32_t)(port - ports->port), &stats);
 	add_stats(&port->past, &stats);
-	ring_close(loop_set_ring(ports->loop, (uint32_t)(port - ports->port), NULL));
+	if (port->attached)
+		loop_set_ring(ports->loop, (uint32_t)(port - ports->port), NULL);
+	ring_close(port->ring);
 	port->ring = NULL;
+	port->attached = false;
 }
 
 void ports_close(struct ports *ports)
@@ -115,13 +119,12 @@ static void say_problem(struct ports *ports, struct port *port, const char *prob
 static void open_ring(struct ports *ports, struct port *port,
 		      const struct config_interface *interface)
 {
-	uint32_t index = (uint32_t)(port - ports->port);
 	char error[SENTENCE_SIZE];
 	struct ring_options options = {
 		.name = port->name,
 		.ifindex = port->link.ifindex,
 		.mtu = port->link.mtu,
-		.interface = (uint16_t)index,
+		.interface = (uint16_t)(port - ports->port),
 		.filter = interface->filter[0] ? interface->filter : NULL,
 		.mac = interface->mac.set ? interface->mac.byte : NULL,
 	};
@@ -139,7 +142,18 @@ static void open_ring(struct ports *ports, struct port *port,
 	port->ring_mtu = port->link.mtu;
 	snprintf(port->filter, sizeof(port->filter), "%s", interface->filter);
 	port->mac = interface->mac;
-	loop_set_ring(ports->loop, index, port->ring);
+}
+
+void ports_attach(struct ports *ports)
+{
+	for (uint32_t i = 0; i < INTERFACES_MAX; i++) {
+		struct port *port = &ports->port[i];
+
+		if (!port->ring || port->attached)
+			continue;
+		loop_set_ring(ports->loop, i, port->ring);
+		port->attached = true;
+	}
 }
 
 struct find_link {

@@ -1,10 +1,14 @@
 """Interfaces that are missing, come, go, and change while lbd runs. No restart, no command: what
 returns is picked up again by itself."""
+import contextlib
 import socket
+import threading
+import time
 
 import pytest
+from scapy.layers.l2 import ARP, Ether
 
-from lab import BACKENDS, VIP, WEB, wait_until
+from lab import BACKENDS, EXT, EXT_MAC, VIP, WEB, wait_until
 
 
 def request(lab):
@@ -62,6 +66,32 @@ def test_a_backend_link_that_goes_down_and_up(balanced_web, lab):
         lab.link("appliance", "set", "int", "up")
     balanced_web.wait_all_up()
     wait_for_service(lab)
+
+
+def test_no_answer_from_another_mac_than_its_own(balanced_web, lab, client, ext):
+    """Also to who asks in the very moment in which the interface comes."""
+    question = bytes(Ether(src=client.mac, dst="ff:ff:ff:ff:ff:ff") /
+                     ARP(op=1, hwsrc=client.mac, psrc=client.address, pdst=EXT))
+    asking = threading.Event()
+
+    def ask():
+        while asking.is_set():
+            with contextlib.suppress(OSError):   # while there is no carrier
+                client.send(question)
+            time.sleep(0.0002)
+
+    for _ in range(5):
+        rename(lab, "ext", "away")
+        wait_until(lambda: balanced_web.interface("ext")["state"] == "missing", 5, "it is gone")
+        client.drain()
+        asking.set()
+        asker = threading.Thread(target=ask)
+        asker.start()
+        lab.link("appliance", "set", "away", "name", "ext", "up")
+        answer = client.receive(lambda packet: ARP in packet and packet[ARP].op == 2, 5)
+        asking.clear()
+        asker.join()
+        assert answer and answer[ARP].hwsrc == EXT_MAC
 
 
 def test_lost_carrier(balanced_web, lab):
