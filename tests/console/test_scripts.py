@@ -1,5 +1,7 @@
 """Scripts that are long, wrong somewhere, or generated."""
 import random
+
+import pytest
 import subprocess
 
 from appliance import PATIENCE
@@ -115,6 +117,7 @@ def load(appliance, script):
     return appliance.lb("-c", "load - replace", script=script)
 
 
+@pytest.mark.timeout(300)   # eight hundred runs of lb, under a sanitizer too
 def test_export_and_load_replace_changes_nothing(appliance, other):
     """Hundreds of configurations: what comes out goes in again as the same, here and elsewhere."""
     texts = []
