@@ -1,8 +1,8 @@
 """Scripts that are long, wrong somewhere, or generated."""
 import random
+import subprocess
 
 import pytest
-import subprocess
 
 from appliance import PATIENCE
 
