@@ -48,7 +48,7 @@ def test_a_stranger_is_told_of_the_group(appliance):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a group of its own takes a mount namespace")
-def test_the_group_lb_may_use_the_socket(tmp_path):
+def test_the_group_lb_may_use_the_socket(tmp_path, private_mounts):
     groups = tmp_path / "group"
     groups.write_text(Path("/etc/group").read_text() + f"lb:x:{GROUP}:\n")
     with_group = f'mount --bind {groups} /etc/group && exec "$@"'

@@ -71,7 +71,7 @@ def test_a_user_who_is_not_there(make_daemon):
 
 
 @pytest.fixture
-def group_lb(folder):
+def group_lb(folder, private_mounts):
     """A mount namespace where there is a group lb, 61234."""
     group = folder / "group"
     group.write_text(Path("/etc/group").read_text() + "lb:x:61234:\n")

@@ -28,7 +28,7 @@ def stopped(make_daemon):
 
 
 @pytest.fixture
-def make_disk(folder):
+def make_disk(folder, private_mounts):
     made = []
 
     def make(kilobytes=500):
