@@ -8,7 +8,7 @@
 
 enum {
 	ERROR_SIZE_MAX = 576, /* of the whole datagram: RFC 1812 section 4.3.2.3 */
-	QUOTE_SIZE_MAX = ERROR_SIZE_MAX - IPV4_SIZE_MIN - ICMP_SIZE,
+	ERROR_HEADERS = IPV4_SIZE_MIN + ICMP_SIZE,
 };
 
 /* True where a service of the VIP has a usable backend, as of the last table. */
@@ -69,11 +69,13 @@ enum verdict icmp_echo(struct path *path, struct packet *packet)
 		return DROP_icmp_ignored;
 	if (!checksum_verify(packet))
 		return DROP_icmp_malformed;
-	if (!limiter_take(&path->limiter[LIMIT_ECHO_REPLY], path->now_ns))
-		return DROP_rate_limited;
 	if (snapshot->vip_echo_available && is_vip(snapshot, packet->destination) &&
 	    !vip_is_available(snapshot, packet->destination))
 		return DROP_echo_unavailable;
+	if (packet->ip_length > snapshot->interface[frame->interface].mtu)
+		return DROP_too_big;
+	if (!limiter_take(&path->limiter[LIMIT_ECHO_REPLY], path->now_ns))
+		return DROP_rate_limited;
 	if (!checksum_finish(packet))
 		return DROP_icmp_malformed;
 
@@ -110,16 +112,23 @@ static be32 speaker(const struct snapshot *snapshot, const struct packet *packet
 	return address.raw ? address : route->source;
 }
 
+/* Bytes of the packet that fit into an error on this link. */
+static uint32_t quote_size(const struct packet *packet, uint32_t link_mtu)
+{
+	uint32_t room = (link_mtu < ERROR_SIZE_MAX ? link_mtu : ERROR_SIZE_MAX) - ERROR_HEADERS;
+
+	return packet->ip_length < room ? packet->ip_length : room;
+}
+
 void icmp_error(struct path *path, const struct packet *packet, uint8_t type, uint8_t code,
 		uint16_t mtu)
 {
 	const struct snapshot_route *route = snapshot_route_find(path->snapshot, packet->source,
 								 packet->frame->interface);
-	uint32_t quoted = packet->ip_length < QUOTE_SIZE_MAX ? packet->ip_length : QUOTE_SIZE_MAX;
 	uint8_t bytes[ETHERNET_SIZE + ERROR_SIZE_MAX];
 	struct icmp *icmp = (struct icmp *)(bytes + ORIGINATE_HEADERS);
 
-	if (!route || !may_be_told(packet))
+	if (!route || !path->snapshot->interface[route->interface].up || !may_be_told(packet))
 		return;
 	/* The id of what it is about: the sender keeps those apart. */
 	struct originate what = {
@@ -133,6 +142,7 @@ void icmp_error(struct path *path, const struct packet *packet, uint8_t type, ui
 	    !limiter_take(&path->limiter[limit_of(type, code)], path->now_ns))
 		return;
 
+	uint32_t quoted = quote_size(packet, path->snapshot->interface[route->interface].mtu);
 	*icmp = (struct icmp){.type = type, .code = code, .sequence = to_be16(mtu)};
 	memcpy(icmp + 1, packet->ip, quoted);
 	icmp->checksum = checksum_of(icmp, ICMP_SIZE + quoted);

@@ -27,13 +27,14 @@ static inline bool icmp_is_error(uint8_t type)
  * request came in, to the MAC that it came from: it needs no route, no neighbor and no room to
  * wait, and comes back the way that is known to work. Options, type of service and id stay the
  * sender's. VERDICT_CONSUMED, or why there is no answer: icmp_malformed, rate_limited,
- * echo_unavailable, or icmp_ignored for fragments, which the appliance never puts together, and for
- * requests from a MAC that is no host's. A frame that is dropped is unchanged. */
+ * echo_unavailable, too_big for the link, or icmp_ignored for fragments, which the appliance never
+ * puts together, and for requests from a MAC that is no host's. A frame that is dropped is
+ * unchanged. */
 enum verdict icmp_echo(struct path *path, struct packet *packet);
 
 /* Tells the sender of a received packet why it went no further: `type`, `code`, and for
  * "fragmentation needed" the MTU of the next hop (RFC 1191). `packet` is as it was received: call
- * before anything is rewritten. Quotes as much as fits into 576 bytes (RFC 1812 section 4.3.2.3).
+ * before anything is rewritten. Quotes as much as fits into 576 bytes (RFC 1812 section 4.3.2.3) and the link.
  * Speaks as the VIP that the packet was sent to, so that a firewall on the way knows whom it hears,
  * else as the interface that it came in on. Silent where RFC 1122 forbids an error, beyond the
  * rate, and without a way back to the sender. */

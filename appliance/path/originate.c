@@ -16,6 +16,8 @@ enum verdict originate_send(struct path *path, const struct originate *what, uin
 		.interface = route->interface,
 	};
 
+	if (IPV4_SIZE_MIN + l4_length > path->snapshot->interface[route->interface].mtu)
+		return DROP_too_big;
 	ethernet->type = to_be16(ETHERTYPE_IPV4);
 	*ip = (struct ipv4){
 		.version_ihl = 4 << 4 | IPV4_SIZE_MIN / 4,
