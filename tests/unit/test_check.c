@@ -156,6 +156,30 @@ static void a_timeout_longer_than_the_interval_leaves_one_probe_at_a_time(void *
 	world_free(world);
 }
 
+/* Longer than the wheel turns: a timer that comes up on the way is put back. */
+static void long_intervals_and_timeouts_are_kept(void **state)
+{
+	struct snapshot_target target = some_target(PROBE_ICMP, 0);
+	uint64_t sent;
+
+	(void)state;
+	target.interval_ns = 60 * SECOND;
+	target.timeout_ns = 20 * SECOND;
+	struct world *world = world_with_target(&target);
+
+	next_probe(world);
+	next_probe(world);
+	sent = world->now;
+	assert_int_equal(view_of(world, id).failures, 1);
+	assert_false(run_to_frame(world, sent + 20 * SECOND - MS));
+	assert_int_equal(view_of(world, id).failures, 1);
+	assert_false(run_to_frame(world, sent + 20 * SECOND + 2 * MS));
+	assert_int_equal(view_of(world, id).failures, 2);
+	next_probe(world);
+	assert_in_range(world->now, sent + 60 * SECOND - 2 * MS, sent + 60 * SECOND + 2 * MS);
+	world_free(world);
+}
+
 static void a_late_answer_changes_nothing(void **state)
 {
 	static const enum probe_type types[] = {PROBE_ICMP, PROBE_TCP, PROBE_UDP};
@@ -294,6 +318,20 @@ static void a_target_that_is_gone_is_forgotten_and_its_slot_begins_anew(void **s
 	world_free(world);
 }
 
+static void a_target_that_is_gone_unanswered_is_forgotten_with_its_timer(void **state)
+{
+	struct snapshot_target target = some_target(PROBE_ICMP, 0);
+	struct world *world = world_with_target(&target);
+
+	(void)state;
+	next_probe(world);
+	put_targets(world, &target, 0);
+	assert_false(run_to_frame(world, world->now + 100 * SECOND));
+	assert_int_equal(path_deadline(world->path), UINT64_MAX);
+	assert_nobody_waits(world);
+	world_free(world);
+}
+
 static void a_slot_that_changes_hands_while_it_waits_begins_anew(void **state)
 {
 	struct snapshot_target target = some_target(PROBE_ICMP, 0);
@@ -368,11 +406,13 @@ int main(void)
 		cmocka_unit_test(a_view_counts_what_is_in_a_row_and_when_it_changed),
 		cmocka_unit_test(probes_keep_to_their_interval_whatever_their_answers_take),
 		cmocka_unit_test(a_timeout_longer_than_the_interval_leaves_one_probe_at_a_time),
+		cmocka_unit_test(long_intervals_and_timeouts_are_kept),
 		cmocka_unit_test(a_late_answer_changes_nothing),
 		cmocka_unit_test(a_repeated_answer_counts_once),
 		cmocka_unit_test(what_cannot_be_sent_fails_when_its_timeout_is_over),
 		cmocka_unit_test(a_change_of_the_configuration_leaves_a_targets_state),
 		cmocka_unit_test(a_target_that_is_gone_is_forgotten_and_its_slot_begins_anew),
+		cmocka_unit_test(a_target_that_is_gone_unanswered_is_forgotten_with_its_timer),
 		cmocka_unit_test(a_slot_that_changes_hands_while_it_waits_begins_anew),
 		cmocka_unit_test(one_arp_reply_answers_every_check_of_the_address),
 		cmocka_unit_test(the_same_inputs_give_the_same_frames),

@@ -143,6 +143,21 @@ static void silence_takes_it_down_when_the_timeout_is_over_and_not_before(void *
 	world_free(world);
 }
 
+/* Without waiting for the timer, which may be up to a tick late. */
+static void an_overdue_target_is_down_at_once(void **state)
+{
+	struct world *world = world_that_hears(HEARTBEAT_PORT);
+	struct made made = beat(HEARTBEAT_PORT);
+
+	(void)state;
+	receive_made(world, INT, &made);
+	world->path->now_ns = world->now + 3 * SECOND - 1;
+	assert_int_equal(health_of(world, id), HEALTH_UP);
+	world->path->now_ns = world->now + 3 * SECOND;
+	assert_int_equal(health_of(world, id), HEALTH_DOWN);
+	world_free(world);
+}
+
 static void one_packet_is_heard_by_every_target_that_takes_it(void **state)
 {
 	struct snapshot_target targets[3] = {heartbeat(0, 0), heartbeat(1, HEARTBEAT_PORT),
@@ -189,6 +204,7 @@ int main(void)
 		cmocka_unit_test(other_packets_are_none),
 		cmocka_unit_test(a_heartbeat_to_a_port_is_consumed_and_nothing_else_counts),
 		cmocka_unit_test(silence_takes_it_down_when_the_timeout_is_over_and_not_before),
+		cmocka_unit_test(an_overdue_target_is_down_at_once),
 		cmocka_unit_test(one_packet_is_heard_by_every_target_that_takes_it),
 		cmocka_unit_test(what_is_heard_survives_a_swap_and_what_is_gone_does_not),
 	};

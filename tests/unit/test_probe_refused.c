@@ -48,6 +48,21 @@ static void a_host_that_is_unreachable_is_a_failure_at_once(void **state)
 	}
 }
 
+static void a_refusal_is_one_whatever_answer_was_expected(void **state)
+{
+	struct snapshot_target target = some_target(PROBE_UDP, 0);
+
+	(void)state;
+	target.expect = "ok";
+	target.expect_length = 2;
+	struct world *world = world_with_target(&target);
+	struct made refusal = refusal_of(next_probe(world), 3);
+
+	assert_int_equal(receive_made(world, INT, &refusal), VERDICT_CONSUMED);
+	assert_result(world, CHECK_REFUSED);
+	world_free(world);
+}
+
 static void a_router_on_the_way_may_say_so_too(void **state)
 {
 	struct world *world = world_of(PROBE_TCP);
@@ -132,6 +147,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_packets_to_the_appliance_do_no_harm),
 		cmocka_unit_test(a_host_that_is_unreachable_is_a_failure_at_once),
+		cmocka_unit_test(a_refusal_is_one_whatever_answer_was_expected),
 		cmocka_unit_test(a_router_on_the_way_may_say_so_too),
 		cmocka_unit_test(an_error_about_another_packet_or_of_another_kind_is_no_failure),
 	};
