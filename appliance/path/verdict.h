@@ -35,11 +35,11 @@
 	X(fragment_malformed,     "fragment that overlaps the L4 header, or is too short for it") \
 	X(fragment_timeout,       "fragment whose first fragment did not come in time") \
 	X(fragment_overflow,      "fragment with no room to wait for its first one") \
-	X(tcp_malformed,          "TCP header shorter than 20 bytes or longer than the packet") \
-	X(udp_malformed,          "UDP length under 8 or longer than the packet") \
+	X(tcp_malformed,          "TCP header too short or too long, or a wrong checksum to ourselves") \
+	X(udp_malformed,          "UDP length under 8 or too long, or a wrong checksum to ourselves") \
 	X(icmp_malformed,         "ICMP shorter than 8 bytes, or its checksum wrong") \
 	X(icmp_unmatched,         "ICMP error about no flow of the appliance") \
-	X(icmp_ignored,           "ICMP that is neither an echo request nor an error to pass on") \
+	X(icmp_ignored,           "ICMP that is not answered: fragments, redirects, other types") \
 	X(protocol_unsupported,   "protocol other than TCP, UDP and ICMP, to a VIP or to the appliance") \
 	X(no_service,             "no service at this VIP, port and protocol") \
 	X(service_disabled,       "the service is disabled") \
