@@ -452,7 +452,9 @@ def test_random_bytes(raw, client, server):
                                   client.ip(VIP) / b"", client.ip(VIP, proto=6) / b"",
                                   client.ip(VIP, proto=1) / b""))
         client.send(bytes(start) + generator.randbytes(generator.randrange(80)))
-    wait_until(lambda: raw.stats("ext")["received"] >= 3000, 10, "all frames are counted")
+    # A machine that leaves lbd without a processor for 32 ms fills the ring: that is counted, too.
+    wait_until(lambda: raw.stats("ext")["received"] + raw.stats("ext")["ring_lost"] >= 3000, 10,
+               "all frames are counted")
     raw.check_conservation()
     expect(raw, "ext", [("a whole one after them", client, client.ip(VIP) / tcp(sport=3100),
                          "forwarded")])
