@@ -1,5 +1,5 @@
-"""A real lbd in a network namespace of its own, where its interfaces are missing, and real lb to talk
-to it. It may be killed at any moment, and started on whatever a test has made of its files."""
+"""A real lbd in a network namespace of its own, where its interfaces are missing, and real lb to
+talk to it. It may be killed at any moment, and started on whatever a test has made of its files."""
 import json
 import os
 import re
@@ -109,7 +109,7 @@ class Daemon:
         self.process.wait(10)
 
     def stop(self):
-        """Asks it to end; it must, cleanly, leave no socket, and no sanitizer may have complained."""
+        """Asks it to end; it must, cleanly, and leave no socket."""
         self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(20)
@@ -146,7 +146,7 @@ class Daemon:
         return list(map(str, words))
 
     def lb(self, *commands, script=None, options=(), status=0, **keywords):
-        """`lb -c COMMAND...`, or a script on its standard input; `status`: that it must end with."""
+        """`lb -c COMMAND...`, or a script on its standard input; `status`: it must end so."""
         said = run(self.lb_command(*commands, options=options), script, **keywords)
         assert status in (None, said.status), said
         return said

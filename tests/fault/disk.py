@@ -1,5 +1,5 @@
-"""A small disk that a test can fill up: a tmpfs in a mount namespace of its own, which nobody else sees
-and which is gone with the process that holds it."""
+"""A small disk that a test can fill up: a tmpfs in a mount namespace of its own, which nobody else
+sees and which is gone with the process that holds it."""
 import subprocess
 from pathlib import Path
 

@@ -110,7 +110,7 @@ def run_and_kill(daemon, change, delay):
 
 
 def survivor(daemon, before, after, acknowledged):
-    """What is there after a restart, which must be one of the two, and the new one if lb was told."""
+    """What is there after a restart: one of the two, and the new one if lb was told."""
     state = State.of(daemon)
     assert state == after or (state == before and not acknowledged), \
         f"before:\n{before}\nafter:\n{after}\nacknowledged: {acknowledged}\nfound:\n{state}"
@@ -157,7 +157,7 @@ def test_what_was_acknowledged_is_there_after_kill_9(make_daemon, folder, seed):
     assert numbers == list(range(state.revision, state.revision - len(numbers), -1))
     daemon.stop()
     assert daemon.checked_revision() == state.revision
-    print(f"{kills} kills: {acknowledged_kills} after the acknowledgement, {lost} before the commit")
+    print(f"{kills} kills: {acknowledged_kills} when it was acknowledged, {lost} before the commit")
     assert lost and kills > lost    # some before, some after the commit, else nothing was tried
 
 

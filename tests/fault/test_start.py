@@ -1,4 +1,4 @@
-"""lbd started on what it cannot use: a sentence with the way out, status 1, and nothing is destroyed."""
+"""lbd started on what it cannot use: a sentence with the way out, status 1, nothing destroyed."""
 import os
 import random
 import re
@@ -91,7 +91,8 @@ def test_flipped_bytes_are_found_or_mean_nothing(stopped, folder):
         if said.status == 0:
             assert "revision 3," in said.output and "200 backend" in said.output, position
         else:
-            assert said.status == 1 and re.search(r"is damaged|not one of lbd|newer", said.error), said
+            assert said.status == 1, said
+            assert re.search(r"is damaged|not one of lbd|newer", said.error), said
             assert stopped.database.read_bytes() == damaged
             found += 1
     assert found > 20
@@ -233,7 +234,7 @@ def test_what_is_no_socket_is_not_replaced(make_daemon, folder):
 
 
 def test_the_socket_of_another_is_not_removed(daemon, folder):
-    """Somebody has removed the file, another lbd has put its own there: the first leaves it alone."""
+    """Somebody has removed the file, another lbd has put its own there: it stays."""
     daemon.socket.unlink()
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(daemon.socket))
