@@ -11,12 +11,13 @@ RINGS = 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW
 
 
 def threads(daemon):
-    """/proc/PID/task/TID/status of each thread, as dicts, by the thread's name."""
+    """/proc/PID/task/TID/status of each thread, as dicts, by the thread's name. A sanitizer may
+    have a thread of its own, with the name of the first."""
     found = {}
-    for task in Path(f"/proc/{daemon.pid}/task").iterdir():
-        status = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines()
-                      if ":\t" in line)
-        found[status["Name"].strip()] = {key: value.strip() for key, value in status.items()}
+    for task in sorted(Path(f"/proc/{daemon.pid}/task").iterdir(), key=lambda task: int(task.name)):
+        lines = (task / "status").read_text().splitlines()
+        status = dict(map(str.strip, line.split(":", 1)) for line in lines)
+        found.setdefault(status["Name"], status)
     return found
 
 
