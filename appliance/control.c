@@ -16,14 +16,26 @@ int64_t wall_clock_ns(void)
 
 /* ---- the way out: compile and publish ---- */
 
-static void publish_errand(struct path *path, void *argument, uint64_t now_ns)
+struct publish_errand {
+	const struct snapshot *snapshot;
+	struct ports *ports;
+};
+
+/* Rings of interfaces that are new come with their snapshot: nothing is lost in between. */
+static void publish(struct path *path, void *argument, uint64_t now_ns)
 {
-	path_publish(path, argument, now_ns);
+	const struct publish_errand *errand = argument;
+
+	path_publish(path, errand->snapshot, now_ns);
+	if (errand->ports)
+		ports_attach(errand->ports);
 }
 
 void control_publish(struct control *control, struct compiled *compiled)
 {
-	mailbox_call(control->mailbox, publish_errand, &compiled->snapshot);
+	struct publish_errand errand = {&compiled->snapshot, control->ports};
+
+	mailbox_call(control->mailbox, publish, &errand);
 	compile_accept(&control->compiler, compiled);
 }
 
@@ -80,11 +92,18 @@ uint64_t control_close_flows(struct control *control, const struct flow_match *m
 
 /* ---- the way in from the machine: links, health, the clock ---- */
 
+static void attach(struct path *path, void *argument, uint64_t now_ns)
+{
+	(void)path;
+	(void)now_ns;
+	ports_attach(argument);
+}
+
 void control_links(struct control *control)
 {
 	if (ports_follow(control->ports, control->running, &control->compiler))
 		republish(control);
-	ports_attach(control->ports);
+	mailbox_call(control->mailbox, attach, control->ports);
 }
 
 static void say_health(struct control *control, uint32_t target_id, bool up)

@@ -289,27 +289,31 @@ struct ring_errand {
 	struct ring_stats *stats;
 };
 
-static void set_ring_errand(struct path *path, void *argument, uint64_t now_ns)
+struct ring *loop_swap_ring(struct loop *loop, uint32_t interface, struct ring *ring)
 {
-	struct ring_errand *errand = argument;
-	struct loop *loop = errand->loop;
-	uint32_t interface = errand->interface;
 	struct ring *old = loop->ring[interface];
 	struct epoll_event event = {.events = EPOLLIN, .data.u32 = interface};
 
-	(void)path;
-	(void)now_ns;
 	if (old) {
 		ring_flush(old);
 		epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, ring_fd(old), NULL);
 	}
-	if (errand->ring)
-		epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, ring_fd(errand->ring), &event);
-	loop->ring[interface] = errand->ring;
+	if (ring)
+		epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, ring_fd(ring), &event);
+	loop->ring[interface] = ring;
 	loop->batch[interface] = BATCH_MIN;
-	if (errand->ring && interface >= loop->interfaces)
+	if (ring && interface >= loop->interfaces)
 		loop->interfaces = interface + 1;
-	errand->ring = old;
+	return old;
+}
+
+static void set_ring_errand(struct path *path, void *argument, uint64_t now_ns)
+{
+	struct ring_errand *errand = argument;
+
+	(void)path;
+	(void)now_ns;
+	errand->ring = loop_swap_ring(errand->loop, errand->interface, errand->ring);
 }
 
 struct ring *loop_set_ring(struct loop *loop, uint32_t interface, struct ring *ring)

@@ -33,6 +33,8 @@ void loop_stop(struct loop *loop);
 /* Puts a ring into use for an interface index, or takes it out with NULL; returns the one that was
  * there, which no frame touches any more. Control's side; runs as an errand. */
 struct ring *loop_set_ring(struct loop *loop, uint32_t interface, struct ring *ring);
+/* The same on the path's thread, within an errand of the caller's. */
+struct ring *loop_swap_ring(struct loop *loop, uint32_t interface, struct ring *ring);
 /* The interface's ring counters; zero where it has none. Runs as an errand. */
 void loop_ring_stats(struct loop *loop, uint32_t interface, struct ring_stats *ret_stats);
 void loop_stats(struct loop *loop, struct loop_stats *ret_stats);

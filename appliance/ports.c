@@ -151,7 +151,7 @@ void ports_attach(struct ports *ports)
 
 		if (!port->ring || port->attached)
 			continue;
-		loop_set_ring(ports->loop, i, port->ring);
+		loop_swap_ring(ports->loop, i, port->ring);
 		port->attached = true;
 	}
 }

@@ -41,8 +41,8 @@ int ports_fd(const struct ports *ports);
  * the configuration. True: facts have changed, and a snapshot is to be compiled with them. */
 bool ports_follow(struct ports *ports, const struct config *config,
 		  const struct compiler *compiler);
-/* Gives the path the rings that were opened. Only once it has the facts: a frame that it saw before
- * would be answered from a MAC address that the interface does not have. */
+/* Gives the path the rings that were opened; in an errand, on its thread. Only once it has the facts:
+ * a frame that it saw before would be answered from a MAC address that the interface does not have. */
 void ports_attach(struct ports *ports);
 /* When to call ports_follow() again without news, since something failed (monotonic); UINT64_MAX. */
 uint64_t ports_deadline(const struct ports *ports);

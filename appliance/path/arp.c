@@ -28,6 +28,7 @@ enum {
 
 /* A VIP that is being announced; it stands in the list of its next round, in order of due_ns. */
 struct announcement {
+	uint64_t begun_ns;
 	uint64_t due_ns;
 	be32 vip;
 	uint32_t interface;
@@ -37,6 +38,7 @@ struct announcement {
 struct arp_state {
 	uint64_t conflict_ns[ARP_CONFLICT_SLOTS]; /* when the next event may be */
 	uint64_t batch_ns;                        /* when the next announcements may be */
+	uint64_t since_ns[INTERFACES_MAX];        /* when the interface came to announce */
 	struct fifo unused, round[ARP_ANNOUNCEMENTS];
 	struct fifo_link link[ANNOUNCEMENTS_MAX];
 	struct announcement announcement[ANNOUNCEMENTS_MAX];
@@ -217,7 +219,12 @@ static void announce_later(struct path *path, be32 vip, uint32_t interface)
 
 	if (i == FIFO_END)
 		return;
-	state->announcement[i] = (struct announcement){path->now_ns, vip, interface, 0};
+	state->announcement[i] = (struct announcement){
+		.begun_ns = path->now_ns,
+		.due_ns = path->now_ns,
+		.vip = vip,
+		.interface = interface,
+	};
 	fifo_push(&state->round[0], state->link, i);
 }
 
@@ -239,7 +246,7 @@ static bool starts_to_announce(const struct snapshot *old, const struct snapshot
 			       uint32_t interface)
 {
 	return announces(new, interface) &&
-	       (!announces(old, interface) ||
+	       (!old || !announces(old, interface) ||
 		old->interface[interface].id != new->interface[interface].id ||
 		!mac_equal(&old->interface[interface].mac, &new->interface[interface].mac));
 }
@@ -248,9 +255,12 @@ void arp_published(struct path *path, const struct snapshot *old, const struct s
 {
 	uint32_t started[INTERFACES_MAX], count = 0;
 
-	for (uint32_t i = 0; old && i < new->interfaces; i++)
-		if (starts_to_announce(old, new, i))
-			started[count++] = i;
+	for (uint32_t i = 0; i < new->interfaces; i++) {
+		if (!starts_to_announce(old, new, i))
+			continue;
+		path->arp->since_ns[i] = path->now_ns;
+		started[count++] = i;
+	}
 
 	for (uint32_t i = 0; i < new->locals; i++) {
 		const be32 address = new->local[i].address;
@@ -266,6 +276,16 @@ void arp_published(struct path *path, const struct snapshot *old, const struct s
 	}
 }
 
+/* True for an interface that the announcement is for. One that came to announce later has begun with
+ * all VIPs anew. */
+static bool is_announced_on(const struct path *path, const struct announcement *announcement,
+			    uint32_t interface)
+{
+	return announces(path->snapshot, interface) &&
+	       path->arp->since_ns[interface] <= announcement->begun_ns &&
+	       (announcement->interface == EVERY_FRONTEND || announcement->interface == interface);
+}
+
 /* The announcement of RFC 5227 section 3: a request, that nobody answers, for one's own address.
  * Returns how much work it was. */
 static uint32_t announce(struct path *path, const struct announcement *announcement)
@@ -277,8 +297,7 @@ static uint32_t announce(struct path *path, const struct announcement *announcem
 	if (!is_vip(snapshot, vip))
 		return work;
 	for (uint32_t i = 0; i < snapshot->interfaces; i++) {
-		if (!announces(snapshot, i) ||
-		    (announcement->interface != EVERY_FRONTEND && announcement->interface != i))
+		if (!is_announced_on(path, announcement, i))
 			continue;
 		send(path, i, &everybody, OPERATION_REQUEST, vip, &nobody, vip);
 		work++;

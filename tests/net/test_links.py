@@ -94,6 +94,33 @@ def test_no_answer_from_another_mac_than_its_own(balanced_web, lab, client, ext)
         assert answer and answer[ARP].hwsrc == EXT_MAC
 
 
+def announcements(client):
+    """Moments of the VIP's gratuitous ARP, until there has been none for a while."""
+    heard = []
+    while client.receive(lambda p: ARP in p and p[ARP].psrc == p[ARP].pdst == VIP,
+                         2.5 if heard else 10):
+        heard.append(time.monotonic())
+    return heard
+
+
+def test_the_vip_is_announced_three_times_at_start_and_on_link_up(make_appliance, lab, client, ext):
+    """The very first of them right away: neighbors that know another MAC lose no second."""
+    appliance = make_appliance().start()
+    appliance.configure(WEB)
+    assert len(announcements(client)) == 3
+    appliance.stop()
+    client.drain()
+    begin = time.monotonic()
+    appliance.start()
+    heard = announcements(client)
+    assert len(heard) == 3 and heard[1] - heard[0] < 1.5 and heard[0] - begin < 5
+    lab.link("appliance", "set", "ext", "down")
+    wait_until(lambda: appliance.interface("ext")["state"] == "down", 5, "lbd sees it down")
+    client.drain()
+    lab.link("appliance", "set", "ext", "up")
+    assert len(announcements(client)) == 3
+
+
 def test_lost_carrier(balanced_web, lab):
     """The other end of the cable goes down."""
     lab.link("client", "set", "eth0", "down")

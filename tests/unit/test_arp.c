@@ -524,6 +524,16 @@ static void a_frontend_that_comes_up_or_changes_its_mac_announces_all_vips(void 
 	world_run_until(world, world->now + 10 * SECOND);
 	assert_int_equal(announcements(world, VIP, EXT), 3);
 
+	/* One that comes and goes begins anew each time, and never says more than that. */
+	world_forget_sent(world);
+	for (unsigned i = 0; i < 4; i++) {
+		world_next(world)->interface[EXT].up = i % 2;
+		world_publish(world);
+		world_run_until(world, world->now + SECOND / 2);
+	}
+	world_run_until(world, world->now + 10 * SECOND);
+	assert_int_equal(announcements(world, VIP, EXT), 1 + 3);
+
 	/* A second frontend speaks for itself. */
 	world_forget_sent(world);
 	next = world_next(world);
@@ -539,6 +549,22 @@ static void a_frontend_that_comes_up_or_changes_its_mac_announces_all_vips(void 
 	world_publish(world);
 	world_run_until(world, world->now + 10 * SECOND);
 	assert_int_equal(world->sent_count, 0);
+	world_free(world);
+}
+
+static void a_frontend_that_comes_up_after_the_start_announces_three_times_too(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	world_next(world)->interface[EXT].up = false;
+	world_publish(world);
+	world_run_until(world, world->now + SECOND / 10);
+	assert_int_equal(world->sent_count, 0);
+	world_next(world)->interface[EXT].up = true;
+	world_publish(world);
+	world_run_until(world, world->now + 10 * SECOND);
+	assert_int_equal(announcements(world, VIP, EXT), 3);
 	world_free(world);
 }
 
@@ -639,6 +665,7 @@ int main(void)
 		cmocka_unit_test(a_vip_that_is_added_is_announced_at_once_and_alone),
 		cmocka_unit_test(a_vip_that_is_gone_is_announced_no_more),
 		cmocka_unit_test(a_frontend_that_comes_up_or_changes_its_mac_announces_all_vips),
+		cmocka_unit_test(a_frontend_that_comes_up_after_the_start_announces_three_times_too),
 		cmocka_unit_test(thousands_of_vips_are_announced_in_batches),
 		cmocka_unit_test(what_is_new_is_announced_rather_than_what_has_been_already),
 	};
