@@ -38,11 +38,13 @@ static const int control_calls[] = {
 	SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_wait), SCMP_SYS(getsockname),
 	SCMP_SYS(getsockopt), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
 	SCMP_SYS(sendto), SCMP_SYS(setsockopt), SCMP_SYS(shutdown),
+	/* The store's files and sd_notify: who it is. */
+	SCMP_SYS(getegid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getuid),
 	/* The C library. */
 	SCMP_SYS(brk), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(exit),
-	SCMP_SYS(exit_group), SCMP_SYS(futex), SCMP_SYS(geteuid), SCMP_SYS(getpid),
-	SCMP_SYS(getrandom), SCMP_SYS(gettid), SCMP_SYS(gettimeofday), SCMP_SYS(madvise),
-	SCMP_SYS(mremap), SCMP_SYS(munmap), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigaction),
+	SCMP_SYS(exit_group), SCMP_SYS(futex), SCMP_SYS(getpid), SCMP_SYS(getrandom),
+	SCMP_SYS(gettid), SCMP_SYS(gettimeofday), SCMP_SYS(madvise), SCMP_SYS(mremap),
+	SCMP_SYS(munmap), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigaction),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sysinfo), SCMP_SYS(tgkill),
 	SCMP_SYS(time), SCMP_SYS(uname), SCMP_SYS(writev),
 };

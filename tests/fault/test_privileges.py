@@ -1,5 +1,6 @@
 """What lbd may do once it runs: next to nothing, whoever started it."""
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,15 @@ def test_an_ordinary_user_can_run_it_without_rings(make_daemon, folder):
     assert capabilities(threads(daemon)["lbd"], "Prm") == 0
     daemon.stop()
     assert daemon.start().revision == 2
+
+
+def test_the_service_manager_is_told(make_daemon, folder):
+    """As systemd listens, from within the confinement."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(folder / "notify"))
+        manager.settimeout(10)
+        daemon = make_daemon(enter=("env", f"NOTIFY_SOCKET={folder}/notify", "unshare", "--net"))
+        daemon.start()
+        assert manager.recv(100) == b"READY=1"
+        daemon.stop()
+        assert manager.recv(100) == b"STOPPING=1"
