@@ -15,6 +15,13 @@ static uint8_t probe_type(uint32_t check_type)
 	return types[check_type];
 }
 
+static uint8_t forward_mode(uint32_t mode)
+{
+	static const uint8_t modes[] = {[MODE_NAT] = FORWARD_NAT};
+
+	return modes[mode];
+}
+
 /* Text that the path reads for as long as the snapshot lives. */
 static const char *keep_text(struct work *work, const char *text)
 {
@@ -200,6 +207,7 @@ static int compile_service(struct work *work, const struct config_service *servi
 		.port = to_be16(service->address.port),
 		.protocol = protocol,
 		.enabled = service->admin == ADMIN_ENABLED,
+		.mode = forward_mode(service->mode),
 		.shed_when_full = service->when_full == WHEN_FULL_SHED,
 		.pool = pool,
 		.max_flows = service->max_flows,

@@ -124,6 +124,7 @@ static struct flow flow_of_birth(const struct flow_birth *birth, uint64_t now_ns
 		.frontend = birth->frontend,
 		.seen = seen,
 		.state = (uint8_t)flow_life_state(birth->forward.protocol, seen),
+		.mode = birth->mode,
 		.sees_replies = birth->sees_replies,
 	};
 }

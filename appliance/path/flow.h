@@ -53,6 +53,7 @@ struct flow {
 	uint16_t frontend;             /* interface that the client is behind */
 	uint8_t seen;                  /* enum flow_seen */
 	uint8_t state;                 /* enum flow_state, follows from `seen` */
+	uint8_t mode;                  /* how packets reach the backend: the service's at birth */
 	bool sees_replies;             /* replies cross the appliance: there is a reply key */
 };
 _Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
@@ -69,6 +70,7 @@ struct flow_birth {
 	uint64_t idle_timeout_ns; /* the service's, in whole ms; 0: defaults */
 	uint16_t frontend;
 	uint8_t tcp_flags;        /* of the packet that it is born by; 0 for UDP */
+	uint8_t mode;
 	bool sees_replies;        /* index the reply tuple as well */
 };
 

@@ -1,30 +1,7 @@
 #include "appliance/path/serve.h"
 
-#include "appliance/path/egress.h"
-#include "appliance/path/rewrite.h"
+#include "appliance/path/deliver.h"
 #include "appliance/path/select.h"
-
-static void count_forward(struct path *path, uint32_t backend, uint32_t service, uint32_t bytes)
-{
-	struct backend_counters *b = &path->backend[backend & SLOT_MASK].counters;
-	struct service_counters *s = &path->service[service & SLOT_MASK].counters;
-
-	b->packets++;
-	b->bytes += bytes;
-	s->packets++;
-	s->bytes += bytes;
-}
-
-static void count_reply(struct path *path, uint32_t backend, uint32_t service, uint32_t bytes)
-{
-	struct backend_counters *b = &path->backend[backend & SLOT_MASK].counters;
-	struct service_counters *s = &path->service[service & SLOT_MASK].counters;
-
-	b->reply_packets++;
-	b->reply_bytes += bytes;
-	s->reply_packets++;
-	s->reply_bytes += bytes;
-}
 
 /* True where a flow cannot take one more packet of its client, and why. */
 static bool flow_ends(const struct path *path, const struct flow *flow, const struct packet *packet,
@@ -60,53 +37,60 @@ static bool flow_ends_for_reply(const struct path *path, const struct flow *flow
 	return backend == NONE || path->snapshot->backend[backend].admin == BACKEND_DISABLED;
 }
 
-static enum verdict forward_to(struct path *path, struct packet *packet, be32 address, be16 port,
-			       uint32_t backend, uint32_t service)
-{
-	count_forward(path, backend, service, packet->ip_length);
-	packet->backend = backend;
-	rewrite_destination(packet, address, port);
-	return egress_send(path, packet);
-}
-
 static enum verdict forward_flow(struct path *path, struct packet *packet, struct flow *flow)
 {
+	struct delivery delivery = delivery_of(flow);
 	enum verdict drop;
 
 	flow_touch(&path->flows, flow, FLOW_FORWARD, packet->tcp_flags, path->now_ns);
-	if (!egress_find(path, packet, flow->backend_address, NONE, &drop))
+	if (!deliver_find(path, packet, &delivery, &drop))
 		return drop;
-	return forward_to(path, packet, flow->backend_address, flow->backend_port, flow->backend,
-			  flow->service);
+	return deliver_send(path, packet, &delivery);
 }
 
 /* A reply can be mapped back without a flow where one service alone reaches the backend's port. */
-static bool reply_is_unambiguous(const struct path *path, uint32_t service,
-				 const struct flow_birth *birth)
+static bool reply_is_unambiguous(const struct path *path, uint32_t service, uint8_t protocol,
+				 const struct delivery *delivery)
 {
-	uint32_t reply = snapshot_reply_find(path->snapshot, birth->backend_address,
-					     birth->backend_port, birth->forward.protocol);
+	uint32_t reply = snapshot_reply_find(path->snapshot, delivery->address, delivery->port,
+					     protocol);
 
 	return reply != NONE && path->snapshot->reply[reply].service == service;
 }
 
-static struct flow_birth birth_of(const struct path *path, const struct packet *packet,
-				  const struct snapshot_service *service, uint32_t backend)
+static struct delivery delivery_to(const struct path *path, const struct packet *packet,
+				   const struct snapshot_service *service, uint32_t backend)
 {
 	const struct snapshot_backend *b = &path->snapshot->backend[backend];
 
-	return (struct flow_birth){
-		.forward = packet->tuple,
-		.backend_address = b->address,
-		.backend_port = b->port.raw ? b->port : packet->destination_port,
+	return (struct delivery){
+		.address = b->address,
+		.port = b->port.raw ? b->port : packet->destination_port,
 		.source_address = packet->source,
 		.source_port = packet->source_port,
 		.backend = b->id,
 		.service = service->id,
+		.mode = service->mode,
+	};
+}
+
+static struct flow_birth birth_of(const struct packet *packet,
+				  const struct snapshot_service *service,
+				  const struct delivery *delivery)
+{
+	return (struct flow_birth){
+		.forward = packet->tuple,
+		.backend_address = delivery->address,
+		.backend_port = delivery->port,
+		.source_address = delivery->source_address,
+		.source_port = delivery->source_port,
+		.backend = delivery->backend,
+		.service = delivery->service,
 		.idle_timeout_ns = service->idle_timeout_ns,
 		.frontend = packet->frame->interface,
 		.tcp_flags = packet->tcp_flags,
-		.sees_replies = true,
+		.mode = delivery->mode,
+		.sees_replies = mode_sees_replies(delivery->mode),
 	};
 }
 
@@ -133,9 +117,10 @@ static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t
 	if (!select_backend(path, pool, &packet->tuple, &choice))
 		return DROP_no_backend;
 	do {
-		struct flow_birth birth = birth_of(path, packet, service, choice.backend);
+		struct delivery delivery = delivery_to(path, packet, service, choice.backend);
+		struct flow_birth birth = birth_of(packet, service, &delivery);
 
-		if (!egress_find(path, packet, birth.backend_address, NONE, &drop))
+		if (!deliver_find(path, packet, &delivery, &drop))
 			return drop;
 		switch (flow_insert(&path->flows, &birth, packet->hash, path->now_ns, &flow)) {
 		case FLOW_INSERTED:
@@ -143,30 +128,28 @@ static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t
 			break;
 		case FLOW_TABLE_FULL:
 		case FLOW_HALF_OPEN_FULL:
-			if (service->shed_when_full || !reply_is_unambiguous(path, index, &birth))
+			if (service->shed_when_full ||
+			    !reply_is_unambiguous(path, index, packet->protocol, &delivery))
 				return DROP_flow_table_full;
 			path->counters.stateless++;
 			break;
 		case FLOW_REPLY_COLLISION:
 			continue;
 		}
-		return forward_to(path, packet, birth.backend_address, birth.backend_port,
-				  birth.backend, birth.service);
+		return deliver_send(path, packet, &delivery);
 	} while (select_next(path, pool, &choice));
 	return DROP_reply_collision;
 }
 
 static enum verdict reply_by_flow(struct path *path, struct packet *packet, struct flow *flow)
 {
+	struct answer answer = answer_of(flow);
 	enum verdict drop;
 
 	flow_touch(&path->flows, flow, FLOW_REPLY, packet->tcp_flags, path->now_ns);
-	if (!egress_find(path, packet, flow->forward.source, flow->frontend, &drop))
+	if (!answer_find(path, packet, &answer, &drop))
 		return drop;
-	count_reply(path, flow->backend, flow->service, packet->ip_length);
-	packet->backend = flow->backend;
-	rewrite_source(packet, flow->forward.destination, flow->forward.destination_port);
-	return egress_send(path, packet);
+	return answer_send(path, packet, &answer);
 }
 
 enum verdict serve_client(struct path *path, struct packet *packet)
@@ -211,11 +194,17 @@ static enum verdict reply_without_flow(struct path *path, struct packet *packet)
 	const struct snapshot_service *service = &path->snapshot->service[reply->service];
 	if (!service->enabled)
 		return DROP_service_disabled;
-	if (!egress_find(path, packet, packet->destination, NONE, &drop))
+	struct answer answer = {
+		.vip = service->vip,
+		.vip_port = service->port.raw ? service->port : packet->source_port,
+		.client = packet->destination,
+		.client_port = packet->destination_port,
+		.frontend = NONE,
+		.backend = NONE,
+	};
+	if (!answer_find(path, packet, &answer, &drop))
 		return drop;
-	rewrite_source(packet, service->vip,
-		       service->port.raw ? service->port : packet->source_port);
-	return egress_send(path, packet);
+	return answer_send(path, packet, &answer);
 }
 
 enum verdict serve_reply(struct path *path, struct packet *packet)

@@ -1,8 +1,7 @@
 /* Service traffic: from clients to backends, and back.
  *
- * Mode nat: on the way in the destination becomes the backend's address and port, on the way back the
- * source becomes the VIP's. A flow goes before any choice, so that no change of backends or weights
- * moves a flow of another backend.
+ * Decides who gets a packet: a flow goes before any choice, so that no change of backends or weights
+ * moves a flow of another backend. How the packet gets there is its service's mode (deliver.h).
  */
 #ifndef PATH_SERVE_H
 #define PATH_SERVE_H

@@ -79,6 +79,9 @@ struct snapshot_pool {
 	uint8_t affinity;
 };
 
+/* How packets reach a backend (SEMANTICS 5); a flow keeps the mode that it was born with. */
+enum forward_mode { FORWARD_NAT };
+
 struct snapshot_service {
 	uint32_t id;              /* stable: generation and slot */
 	uint32_t twin;            /* id of the same service for the other protocol, or NONE */
@@ -86,6 +89,7 @@ struct snapshot_service {
 	be16 port;                /* 0: all ports */
 	uint8_t protocol;         /* IP protocol number */
 	bool enabled;
+	uint8_t mode;             /* enum forward_mode */
 	bool shed_when_full;      /* when-full shed */
 	uint32_t pool;
 	uint32_t max_flows;       /* 0: no cap */

@@ -1,0 +1,87 @@
+#include "appliance/path/deliver.h"
+
+#include "appliance/path/egress.h"
+#include "appliance/path/rewrite.h"
+
+struct delivery delivery_of(const struct flow *flow)
+{
+	return (struct delivery){
+		.address = flow->backend_address,
+		.source_address = flow->source_address,
+		.port = flow->backend_port,
+		.source_port = flow->source_port,
+		.backend = flow->backend,
+		.service = flow->service,
+		.mode = flow->mode,
+	};
+}
+
+struct answer answer_of(const struct flow *flow)
+{
+	return (struct answer){
+		.vip = flow->forward.destination,
+		.client = flow->forward.source,
+		.vip_port = flow->forward.destination_port,
+		.client_port = flow->forward.source_port,
+		.frontend = flow->frontend,
+		.backend = flow->backend,
+		.service = flow->service,
+	};
+}
+
+static void count_forward(struct path *path, const struct delivery *delivery, uint32_t bytes)
+{
+	struct backend_counters *b = &path->backend[delivery->backend & SLOT_MASK].counters;
+	struct service_counters *s = &path->service[delivery->service & SLOT_MASK].counters;
+
+	b->packets++;
+	b->bytes += bytes;
+	s->packets++;
+	s->bytes += bytes;
+}
+
+static void count_reply(struct path *path, const struct answer *answer, uint32_t bytes)
+{
+	struct backend_counters *b = &path->backend[answer->backend & SLOT_MASK].counters;
+	struct service_counters *s = &path->service[answer->service & SLOT_MASK].counters;
+
+	b->reply_packets++;
+	b->reply_bytes += bytes;
+	s->reply_packets++;
+	s->reply_bytes += bytes;
+}
+
+bool deliver_find(struct path *path, struct packet *packet, const struct delivery *delivery,
+		  enum verdict *ret_drop)
+{
+	return egress_find(path, packet, delivery->address, NONE, ret_drop);
+}
+
+enum verdict deliver_send(struct path *path, struct packet *packet, const struct delivery *delivery)
+{
+	count_forward(path, delivery, packet->ip_length);
+	packet->backend = delivery->backend;
+	rewrite_destination(packet, delivery->address, delivery->port);
+	if (!same32(delivery->source_address, packet->source) ||
+	    !same16(delivery->source_port, packet->source_port))
+		rewrite_source(packet, delivery->source_address, delivery->source_port);
+	return egress_send(path, packet);
+}
+
+bool answer_find(struct path *path, struct packet *packet, const struct answer *answer,
+		 enum verdict *ret_drop)
+{
+	return egress_find(path, packet, answer->client, answer->frontend, ret_drop);
+}
+
+enum verdict answer_send(struct path *path, struct packet *packet, const struct answer *answer)
+{
+	if (answer->backend != NONE)
+		count_reply(path, answer, packet->ip_length);
+	packet->backend = answer->backend;
+	rewrite_source(packet, answer->vip, answer->vip_port);
+	if (!same32(answer->client, packet->destination) ||
+	    !same16(answer->client_port, packet->destination_port))
+		rewrite_destination(packet, answer->client, answer->client_port);
+	return egress_send(path, packet);
+}
