@@ -49,6 +49,7 @@ add service web 203.0.113.10:80/tcp pool web
 
 CLONE_NEWNET = 0x40000000
 PACKET_OUTGOING = 4
+IP_PKTINFO = 8
 ETH_P_ALL = 3
 
 
@@ -85,7 +86,7 @@ class Lab:
 
     def __init__(self):
         self.name = f"{RUN}-{next(Lab.number)}"
-        self.processes = []
+        self.processes, self.added = [], []
         self._script("up")
 
     def _script(self, verb):
@@ -113,6 +114,22 @@ class Lab:
         """ip link ... in a node."""
         self.run(node, "ip", "link", *words)
 
+    def add_node(self, node, router=False):
+        """One more namespace, which goes with the lab."""
+        self.added.append(node)
+        subprocess.run(["ip", "netns", "add", self.namespace(node)], check=True, timeout=30)
+        self.run(node, "sysctl", "-eqw", "net.ipv6.conf.all.disable_ipv6=1",
+                 "net.ipv6.conf.default.disable_ipv6=1", f"net.ipv4.ip_forward={int(router)}")
+        self.link(node, "set", "lo", "up")
+
+    def cable(self, node, interface, other, other_interface):
+        """A link between two nodes, up at both ends."""
+        subprocess.run(["ip", "link", "add", interface, "netns", self.namespace(node), "type",
+                        "veth", "peer", "name", other_interface, "netns", self.namespace(other)],
+                       check=True, timeout=30)
+        self.link(node, "set", interface, "up")
+        self.link(other, "set", other_interface, "up")
+
     def socket(self, node, *arguments):
         with inside(self.namespace(node)):
             return socket.socket(*arguments)
@@ -123,6 +140,9 @@ class Lab:
                 process.kill()
         for process in self.processes:
             process.wait(10)
+        for node in self.added:
+            subprocess.run(["ip", "netns", "delete", self.namespace(node)], check=False,
+                           timeout=30)
         self._script("down")
 
 
@@ -306,14 +326,15 @@ class Host:
 
 
 class Server:
-    """A server on a backend, as a thread of this process: the base of those below."""
+    """A server on a node, at all its addresses, as a thread of this process: the base of those
+    below."""
 
     def __init__(self, lab, node, kind, port):
-        self.node, self.address, self.port = node, BACKENDS[node], port
+        self.node, self.port = node, port
         self.closing = False
         self.socket = lab.socket(node, socket.AF_INET, kind)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind((self.address, port))
+        self.socket.bind(("", port))
         if kind == socket.SOCK_STREAM:
             self.socket.listen(128)
         self.thread = threading.Thread(target=self._serve, daemon=True)
@@ -334,14 +355,17 @@ class Server:
 
 
 class UdpEcho(Server):
-    """Sends every datagram back with its own name in front."""
+    """Sends every datagram back with its own name in front, from the address that it came to."""
 
     def __init__(self, lab, node, port):
         super().__init__(lab, node, socket.SOCK_DGRAM, port)
+        self.socket.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
 
     def serve_one(self):
-        data, peer = self.socket.recvfrom(65536)
-        self.socket.sendto(self.node.encode() + b" " + data, peer)
+        data, ((_, _, info),), _, peer = self.socket.recvmsg(65536, 64)
+        source = bytes(4) + info[4:8] + bytes(4)   # struct in_pktinfo: ipi_spec_dst alone
+        self.socket.sendmsg([self.node.encode() + b" " + data],
+                            [(socket.IPPROTO_IP, IP_PKTINFO, source)], 0, peer)
 
 
 class Digest(Server):
@@ -377,7 +401,7 @@ class Nginx:
                 keepalive_timeout 0;
                 sendfile on;
                 server {{
-                    listen {BACKENDS[node]}:80 backlog=4096;
+                    listen 80 backlog=4096;
                     root {content};
                     location = / {{ return 200 "{node}\\n"; }}
                     location /slow/ {{ alias {content}/; limit_rate 256k; }}
@@ -393,8 +417,8 @@ class Nginx:
 
     def _answers(self):
         assert self.process.poll() is None, (self.directory / "error.log").read_text()
-        return self.lab.run(self.node, "curl", "-sf", "--max-time", "1",
-                            f"http://{BACKENDS[self.node]}/", check=False).returncode == 0
+        return self.lab.run(self.node, "curl", "-sf", "--max-time", "1", "http://127.0.0.1/",
+                            check=False).returncode == 0
 
     def kill(self):
         self.process.kill()
