@@ -88,6 +88,7 @@ static int compile_all(struct work *work)
 
 	snapshot->seed = global->seed;
 	snapshot->forwarding = global->forwarding;
+	snapshot->reject = global->no_service == NO_SERVICE_REJECT;
 	snapshot->vip_echo_available = global->vip_echo == VIP_ECHO_AVAILABLE;
 	if (!result)
 		result = compile_interfaces(work);

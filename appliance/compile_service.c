@@ -110,6 +110,45 @@ static const char *pool_of(const struct work *work, unsigned backend)
 	return ((const struct config_backend *)config_at(work->config, KIND_BACKEND, backend))->pool;
 }
 
+static bool fails_open(const struct config *config, const char *pool_name)
+{
+	for (unsigned i = 0; i < config_count(config, KIND_SERVICE); i++) {
+		const struct config_service *service = config_at(config, KIND_SERVICE, i);
+
+		if (service->fail_open && strcmp(service->pool, pool_name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t count_usable(const struct maglev_member *member, uint32_t members)
+{
+	uint32_t usable = 0;
+
+	for (uint32_t i = 0; i < members; i++)
+		usable += member[i].weight > 0;
+	return usable;
+}
+
+/* As if all were healthy: `first` is the pool's first backend in snapshot.backend. */
+static void forget_health(const struct work *work, uint32_t first, struct maglev_member *member,
+			  uint32_t members)
+{
+	for (uint32_t i = 0; i < members; i++)
+		if (work->backend[first + i].admin == BACKEND_ENABLED)
+			member[i].weight = work->backend[first + i].weight;
+}
+
+static uint8_t pool_scheduler(uint32_t scheduler)
+{
+	static const uint8_t schedulers[] = {
+		[SCHEDULER_MAGLEV] = POOL_MAGLEV, [SCHEDULER_ROUND_ROBIN] = POOL_ROUND_ROBIN,
+		[SCHEDULER_LEAST_CONNECTIONS] = POOL_LEAST_CONNECTIONS,
+	};
+
+	return schedulers[scheduler];
+}
+
 static int compile_one_pool(struct work *work, const struct config_pool *pool, unsigned *next)
 {
 	struct snapshot *snapshot = &work->compiled->snapshot;
@@ -127,6 +166,7 @@ static int compile_one_pool(struct work *work, const struct config_pool *pool, u
 		return -ENOMEM;
 	*compiled = (struct snapshot_pool){
 		.first = snapshot->backends,
+		.scheduler = pool_scheduler(pool->scheduler),
 		.affinity = pool->affinity == AFFINITY_SOURCE_IP ? POOL_AFFINITY_SOURCE :
 								   POOL_AFFINITY_5_TUPLE,
 	};
@@ -139,6 +179,9 @@ static int compile_one_pool(struct work *work, const struct config_pool *pool, u
 	}
 	if (compiled->count > MAGLEV_MEMBERS_MAX)
 		return compile_refuse(work, "backends in a pool", MAGLEV_MEMBERS_MAX);
+	compiled->usable = count_usable(member, compiled->count);
+	if (!compiled->usable && fails_open(work->config, pool->name))
+		forget_health(work, compiled->first, member, compiled->count);
 	struct compiled_pool *built =
 		compiled_pool_get(work->compiler->current, pool->name, member, compiled->count,
 				  snapshot->seed);
@@ -208,6 +251,8 @@ static int compile_service(struct work *work, const struct config_service *servi
 		.protocol = protocol,
 		.enabled = service->admin == ADMIN_ENABLED,
 		.mode = forward_mode(service->mode),
+		.fail_open = service->fail_open,
+		.reset_on_loss = service->on_backend_loss == ON_BACKEND_LOSS_RESET,
 		.shed_when_full = service->when_full == WHEN_FULL_SHED,
 		.pool = pool,
 		.max_flows = service->max_flows,

@@ -39,7 +39,9 @@ struct answer {
 };
 
 static const char *const how_texts[] = {
-	[LOOKUP_FLOW] = "flow", [LOOKUP_MAGLEV] = "maglev", [LOOKUP_FALLBACK] = "fallback",
+	[LOOKUP_FLOW] = "flow", [LOOKUP_MAGLEV] = "maglev",
+	[LOOKUP_ROUND_ROBIN] = "round-robin", [LOOKUP_LEAST_CONNECTIONS] = "least-connections",
+	[LOOKUP_FALLBACK] = "fallback",
 };
 
 /* Replies would leave by it, so clients are behind it. */
@@ -89,6 +91,12 @@ static int ask(struct control *control, const struct tuple_question *question,
 	return service_name(control, answer.lookup.service, &ret_answer->service);
 }
 
+/* Of a choice that the table had a part in. */
+static bool has_slot(const struct lookup *lookup)
+{
+	return lookup->how == LOOKUP_MAGLEV || lookup->how == LOOKUP_FALLBACK;
+}
+
 static void write_choice(FILE *lines, const struct answer *answer)
 {
 	struct endpoint endpoint = {answer->backend->address.address, answer->backend_port};
@@ -98,6 +106,8 @@ static void write_choice(FILE *lines, const struct answer *answer)
 	fprintf(lines, "service %s -> %s ", answer->service, text);
 	if (answer->lookup.how == LOOKUP_FLOW)
 		fprintf(lines, "(flow)\n");
+	else if (!has_slot(&answer->lookup))
+		fprintf(lines, "(%s, new flow)\n", how_texts[answer->lookup.how]);
 	else
 		fprintf(lines, "(%s slot %" PRIu32 ", new flow)\n", how_texts[answer->lookup.how],
 			answer->lookup.slot);
@@ -167,10 +177,10 @@ static void report_choice(struct report *report, const struct answer *answer)
 	report_address(report, answer->backend->address.address);
 	report_number(report, answer->backend_port);
 	report_text(report, how_texts[lookup->how]);
-	if (lookup->how == LOOKUP_FLOW)
-		report_null(report);
-	else
+	if (has_slot(lookup))
 		report_number(report, lookup->slot);
+	else
+		report_null(report);
 	report_flag(report, lookup->how != LOOKUP_FLOW);
 }
 

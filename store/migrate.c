@@ -90,6 +90,10 @@ const char *const store_migrations[STORE_VERSION] = {
 	"	\"text\" TEXT NOT NULL,"
 	"	\"sum\" INTEGER NOT NULL"
 	") STRICT;",
+	/* 2: all forwarding modes, both topologies, schedulers, limits of UDP flows. */
+	"ALTER TABLE \"global\" ADD COLUMN \"no_service\" TEXT NOT NULL DEFAULT 'drop';"
+	"ALTER TABLE \"service\" ADD COLUMN \"fail_open\" TEXT NOT NULL DEFAULT 'off';"
+	"ALTER TABLE \"service\" ADD COLUMN \"on_backend_loss\" TEXT NOT NULL DEFAULT 'reselect';",
 };
 
 /* The version and the tables change in one transaction. */
@@ -122,13 +126,11 @@ int migrate(const struct store *store, const char *const *steps, int version, ch
 	if (!result && has < 0)
 		return store_refuse(error, error_size, -EUCLEAN, "its schema version is %lld",
 				    (long long)has);
-	for (; !result && has < version; has++) {
-		if (has) {
-			snprintf(suffix, sizeof(suffix), ".v%lld.backup", (long long)has);
-			result = file_backup(store, suffix, error, error_size);
-		}
-		if (!result)
-			result = migrate_step(store, steps[has], (int)has + 1, error, error_size);
+	if (!result && has && has < version) {
+		snprintf(suffix, sizeof(suffix), ".v%lld.backup", (long long)has);
+		result = file_backup(store, suffix, error, error_size);
 	}
+	for (; !result && has < version; has++)
+		result = migrate_step(store, steps[has], (int)has + 1, error, error_size);
 	return result;
 }

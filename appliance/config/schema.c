@@ -57,6 +57,8 @@ static const struct keyword check_sources[] = {
 
 static const struct keyword schedulers[] = {
 	{"maglev", SCHEDULER_MAGLEV, "consistent hashing, the same on every appliance"},
+	{"round-robin", SCHEDULER_ROUND_ROBIN, "by turns, as often as the weights say"},
+	{"least-connections", SCHEDULER_LEAST_CONNECTIONS, "the fewest flows for its weight"},
 	{0},
 };
 
@@ -77,9 +79,27 @@ static const struct keyword when_fulls[] = {
 	{0},
 };
 
-static const struct keyword switches[] = {
+static const struct keyword forwardings[] = {
 	{"off", 0, "drop what is for no service"},
 	{"on", 1, "route what is for no service between the interfaces"},
+	{0},
+};
+
+static const struct keyword no_services[] = {
+	{"drop", NO_SERVICE_DROP, "say nothing"},
+	{"reject", NO_SERVICE_REJECT, "answer with a TCP reset or ICMP port unreachable"},
+	{0},
+};
+
+static const struct keyword fail_opens[] = {
+	{"off", 0, "without a usable backend packets are dropped"},
+	{"on", 1, "without a usable backend health does not count"},
+	{0},
+};
+
+static const struct keyword backend_losses[] = {
+	{"reselect", ON_BACKEND_LOSS_RESELECT, "another backend gets the next packet"},
+	{"reset", ON_BACKEND_LOSS_RESET, "the client's next packet is answered with a TCP reset"},
 	{0},
 };
 
@@ -95,9 +115,11 @@ static const struct attribute global_attributes[] = {
 	{"seed", VALUE_NUMBER, 0, AT(global, seed), 0, UINT32_MAX, "0",
 	 .help = "seed of the hashes, the same on appliances that share VIPs"},
 	{"forwarding", VALUE_KEYWORD, 0, AT(global, forwarding), .initial = "off",
-	 .keywords = switches, .help = "route what is for no service"},
+	 .keywords = forwardings, .help = "route what is for no service"},
 	{"vip-echo", VALUE_KEYWORD, 0, AT(global, vip_echo), .initial = "always",
 	 .keywords = vip_echoes, .help = "when a ping to a VIP is answered"},
+	{"no-service", VALUE_KEYWORD, 0, AT(global, no_service), .initial = "drop",
+	 .keywords = no_services, .help = "what a client of a VIP without that service gets"},
 };
 
 static const struct attribute interface_attributes[] = {
@@ -185,6 +207,10 @@ static const struct attribute service_attributes[] = {
 	 .help = "flows at most (default: no cap)"},
 	{"when-full", VALUE_KEYWORD, 0, AT(service, when_full), .initial = "stateless",
 	 .keywords = when_fulls, .help = "new flows while the flow table is full"},
+	{"fail-open", VALUE_KEYWORD, 0, AT(service, fail_open), .initial = "off",
+	 .keywords = fail_opens, .help = "what happens while no backend is usable"},
+	{"on-backend-loss", VALUE_KEYWORD, 0, AT(service, on_backend_loss), .initial = "reselect",
+	 .keywords = backend_losses, .help = "what a connection gets whose backend is lost"},
 	{"admin", VALUE_KEYWORD, ATTRIBUTE_OPERATIONAL, AT(service, admin), .initial = "enabled",
 	 .keywords = service_admins, .help = "administrative state"},
 };

@@ -67,10 +67,12 @@ bool attribute_optional(const struct attribute *attribute);
 enum role { ROLE_FRONTEND = 1, ROLE_BACKEND = 2, ROLE_BOTH = 3 };
 enum admin { ADMIN_ENABLED, ADMIN_DRAIN, ADMIN_DISABLED };
 enum check_type { CHECK_ICMP, CHECK_TCP, CHECK_UDP, CHECK_ARP, CHECK_HEARTBEAT };
-enum scheduler { SCHEDULER_MAGLEV };
+enum scheduler { SCHEDULER_MAGLEV, SCHEDULER_ROUND_ROBIN, SCHEDULER_LEAST_CONNECTIONS };
 enum affinity { AFFINITY_5_TUPLE, AFFINITY_SOURCE_IP };
 enum mode { MODE_NAT };
 enum when_full { WHEN_FULL_STATELESS, WHEN_FULL_SHED };
+enum on_backend_loss { ON_BACKEND_LOSS_RESELECT, ON_BACKEND_LOSS_RESET };
+enum no_service { NO_SERVICE_DROP, NO_SERVICE_REJECT };
 enum vip_echo { VIP_ECHO_ALWAYS, VIP_ECHO_AVAILABLE };
 
 struct config_global {
@@ -78,6 +80,7 @@ struct config_global {
 	uint32_t seed;        /* seed: of every hash, the same on appliances that share VIPs */
 	uint32_t forwarding;  /* forwarding {off|on} */
 	uint32_t vip_echo;    /* vip-echo {always|available} */
+	uint32_t no_service;  /* no-service {drop|reject} */
 };
 
 struct config_interface {
@@ -139,6 +142,8 @@ struct config_service {
 	uint64_t idle_timeout_ns; /* 0: by protocol and state */
 	uint32_t max_flows;       /* 0: no cap */
 	uint32_t when_full;
+	uint32_t fail_open;
+	uint32_t on_backend_loss;
 	uint32_t admin;           /* ADMIN_ENABLED or ADMIN_DISABLED */
 };
 

@@ -52,6 +52,22 @@ static int validate_checks(struct validation *validation)
 	return 0;
 }
 
+/* What sends all of a client's connections to one backend is the table. */
+static int validate_pools(struct validation *validation)
+{
+	const struct config *config = validation->config;
+
+	for (unsigned i = 0; i < config_count(config, KIND_POOL); i++) {
+		const struct config_pool *pool = config_at(config, KIND_POOL, i);
+
+		if (pool->affinity == AFFINITY_SOURCE_IP && pool->scheduler != SCHEDULER_MAGLEV)
+			return validation_refuse(validation,
+						 "pool \"%s\": affinity source-ip needs scheduler "
+						 "maglev", pool->name);
+	}
+	return 0;
+}
+
 static bool needs_port(const struct config *config, const struct config_backend *backend)
 {
 	const struct config_pool *pool = config_find_name(config, KIND_POOL, backend->pool);
@@ -144,6 +160,8 @@ int validate_services(struct validation *validation)
 {
 	int error = validate_checks(validation);
 
+	if (!error)
+		error = validate_pools(validation);
 	if (!error)
 		error = validate_overlap(validation);
 	if (!error)

@@ -7,6 +7,7 @@
 #include "appliance/path/internal.h"
 #include "appliance/path/mix.h"
 #include "appliance/path/probe.h"
+#include "appliance/path/reset.h"
 
 enum {
 	WHEEL_SLOTS = 4096,
@@ -299,7 +300,7 @@ bool checks_received(struct path *path, const struct packet *packet, enum verdic
 		return false;
 	/* A late or repeated one as well: the backend repeats it until it is answered. */
 	if (answer.result == CHECK_SYN_ACK)
-		probe_reset(path, packet);
+		reset_send(path, packet);
 	return true;
 }
 

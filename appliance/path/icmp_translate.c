@@ -99,7 +99,7 @@ static bool without_flow(const struct path *path, const struct packet *packet,
 					     answer, NONE);
 		return true;
 	}
-	if (!select_backend(path, &snapshot->pool[service->pool], answer, &choice))
+	if (!select_stateless(path, service, answer, &choice))
 		return false;
 	const struct snapshot_backend *backend = &snapshot->backend[choice.backend];
 	*ret_translation = to_backend(packet, backend->address,

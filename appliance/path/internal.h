@@ -16,6 +16,7 @@
 struct backend_state {
 	uint32_t id;
 	struct backend_counters counters;
+	int64_t turn;          /* of the pool's smooth round-robin: highest goes next */
 };
 
 struct service_state {

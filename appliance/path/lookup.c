@@ -1,6 +1,7 @@
 /* "Which backend, and why": the way of a client's packet, walked without one. */
 #include "appliance/path/internal.h"
 #include "appliance/path/select.h"
+#include "appliance/path/serve.h"
 
 static void look_out(struct path *path, be32 destination, struct lookup *lookup)
 {
@@ -40,7 +41,7 @@ static void look_anew(struct path *path, const struct flow_tuple *tuple, struct 
 	if (path_service_full(path, service))
 		return;
 	lookup->verdict = DROP_no_backend;
-	if (!select_backend(path, &snapshot->pool[service->pool], tuple, &choice))
+	if (!select_backend(path, service, tuple, &choice))
 		return;
 	lookup->how = choice.how;
 	lookup->slot = choice.slot;
@@ -63,9 +64,7 @@ void path_lookup(struct path *path, be32 source, be16 source_port, be32 destinat
 	const struct flow *flow = flow_find(&path->flows, &tuple, hash, now_ns, &direction);
 
 	*ret_lookup = (struct lookup){.service = NONE, .backend = NONE, .interface = NONE};
-	uint32_t backend = flow ? snapshot_backend_of(path->snapshot, flow->backend) : NONE;
-	if (backend == NONE || direction != FLOW_FORWARD || !path_service_stands(path, flow) ||
-	    !path_backend_alive(path, backend)) {
+	if (!flow || direction != FLOW_FORWARD || !serve_flow_stands(path, flow)) {
 		look_anew(path, &tuple, ret_lookup);
 		return;
 	}

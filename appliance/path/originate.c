@@ -3,6 +3,20 @@
 #include "appliance/path/checksum.h"
 #include "appliance/path/internal.h"
 
+enum { TCP_OFFSET_NO_OPTIONS = TCP_SIZE_MIN / 4 << 4 };
+
+size_t originate_tcp(const struct tcp *header, const struct originate *what, void *l4)
+{
+	struct tcp *tcp = l4;
+	uint64_t sum = checksum_pseudo_header(what->source, what->destination, PROTOCOL_NUMBER_TCP,
+					      sizeof(*tcp));
+
+	*tcp = *header;
+	tcp->offset = TCP_OFFSET_NO_OPTIONS;
+	tcp->checksum = checksum_field(checksum_add(sum, tcp, sizeof(*tcp)));
+	return sizeof(*tcp);
+}
+
 enum verdict originate_send(struct path *path, const struct originate *what, uint8_t *bytes,
 			    size_t l4_length, const struct snapshot_route *route)
 {

@@ -29,4 +29,7 @@ struct originate {
 enum verdict originate_send(struct path *path, const struct originate *what, uint8_t *bytes,
 			    size_t l4_length, const struct snapshot_route *route);
 
+/* Writes a TCP header without options, complete with its checksum; returns its size. */
+size_t originate_tcp(const struct tcp *header, const struct originate *what, void *l4);
+
 #endif

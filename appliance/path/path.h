@@ -124,7 +124,13 @@ uint32_t path_close_flows(struct path *path, const struct flow_match *match,
 void path_sweep(struct path *path, uint32_t *cursor, uint32_t budget);
 
 /* What the path would do with a client's packet; refreshes and creates nothing. */
-enum lookup_how { LOOKUP_FLOW, LOOKUP_MAGLEV, LOOKUP_FALLBACK };
+enum lookup_how {
+	LOOKUP_FLOW,
+	LOOKUP_MAGLEV,
+	LOOKUP_ROUND_ROBIN,
+	LOOKUP_LEAST_CONNECTIONS,
+	LOOKUP_FALLBACK,
+};
 
 struct lookup {
 	enum verdict verdict;     /* VERDICT_FORWARDED, VERDICT_HELD, or the drop */

@@ -13,7 +13,6 @@
 
 enum {
 	WINDOW = 1024, /* nothing is ever received */
-	TCP_OFFSET_NO_OPTIONS = TCP_SIZE_MIN / 4 << 4,
 	UNREACHABLE_PROTOCOL = 2, /* codes by which the target itself refuses: RFC 792 */
 	UNREACHABLE_PORT = 3,
 };
@@ -83,18 +82,6 @@ static size_t write_echo(const struct path *path, const struct probe *probe, voi
 	return sizeof(*echo);
 }
 
-static size_t write_tcp(const struct tcp *header, be32 source, be32 destination, void *l4)
-{
-	struct tcp *tcp = l4;
-	uint64_t sum = checksum_pseudo_header(source, destination, PROTOCOL_NUMBER_TCP,
-					      sizeof(*tcp));
-
-	*tcp = *header;
-	tcp->offset = TCP_OFFSET_NO_OPTIONS;
-	tcp->checksum = checksum_field(checksum_add(sum, tcp, sizeof(*tcp)));
-	return sizeof(*tcp);
-}
-
 static size_t write_syn(const struct path *path, const struct probe *probe, be32 source, void *l4)
 {
 	const struct tcp syn = {
@@ -105,7 +92,9 @@ static size_t write_syn(const struct path *path, const struct probe *probe, be32
 		.window = to_be16(WINDOW),
 	};
 
-	return write_tcp(&syn, source, probe->address, l4);
+	const struct originate what = {.source = source, .destination = probe->address};
+
+	return originate_tcp(&syn, &what, l4);
 }
 
 static size_t write_datagram(const struct snapshot_target *target, const struct probe *probe,
@@ -274,31 +263,4 @@ bool probe_read(const struct path *path, const struct packet *packet,
 	case ICMP_UNREACHABLE: return read_unreachable(path, packet, ret_answer);
 	default: return false;
 	}
-}
-
-void probe_reset(struct path *path, const struct packet *syn_ack)
-{
-	const struct tcp *answer = packet_tcp(syn_ack);
-	const struct snapshot_route *route = snapshot_route_find(path->snapshot, syn_ack->source,
-								 NONE);
-	const struct originate what = {
-		.source = syn_ack->destination,
-		.destination = syn_ack->source,
-		.protocol = PROTOCOL_NUMBER_TCP,
-		.id = (uint16_t)(from_be16(answer->destination) + 1),
-		.dont_fragment = true,
-	};
-	const struct tcp reset = {
-		.source = answer->destination,
-		.destination = answer->source,
-		.sequence = answer->acknowledgment,
-		.flags = TCP_RST,
-	};
-	uint8_t bytes[ORIGINATE_HEADERS + TCP_SIZE_MIN];
-
-	if (!route)
-		return;
-	originate_send(path, &what, bytes,
-		       write_tcp(&reset, what.source, what.destination, bytes + ORIGINATE_HEADERS),
-		       route);
 }

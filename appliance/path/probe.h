@@ -56,7 +56,4 @@ struct probe_answer {
 bool probe_read(const struct path *path, const struct packet *packet,
 		struct probe_answer *ret_answer);
 
-/* Takes back a TCP probe that was accepted: the backend forgets it (RFC 9293 section 3.5.2). */
-void probe_reset(struct path *path, const struct packet *syn_ack);
-
 #endif

@@ -1,27 +1,63 @@
 #include "appliance/path/serve.h"
 
 #include "appliance/path/deliver.h"
+#include "appliance/path/icmp.h"
+#include "appliance/path/reset.h"
 #include "appliance/path/select.h"
 
-/* True where a flow cannot take one more packet of its client, and why. */
-static bool flow_ends(const struct path *path, const struct flow *flow, const struct packet *packet,
-		      enum flow_close_reason *ret_reason)
+static const struct snapshot_service *service_of(const struct path *path, const struct flow *flow)
+{
+	return &path->snapshot->service[snapshot_service_of(path->snapshot, flow->service)];
+}
+
+/* True where a flow that its client sends on has lost its service or its backend, and which. */
+static bool flow_is_lost(const struct path *path, const struct flow *flow,
+			 enum flow_close_reason *ret_reason)
 {
 	uint32_t backend = snapshot_backend_of(path->snapshot, flow->backend);
-	bool syn = packet->protocol == PROTOCOL_NUMBER_TCP && flow_life_is_syn(packet->tcp_flags);
 
 	*ret_reason = FLOW_CLOSE_CLEARED;
 	if (!path_service_stands(path, flow))
 		return true;
 	*ret_reason = FLOW_CLOSE_BACKEND_LOST;
-	if (backend == NONE || !path_backend_alive(path, backend))
+	return backend == NONE || !select_keeps(path, service_of(path, flow), backend);
+}
+
+bool serve_flow_stands(const struct path *path, const struct flow *flow)
+{
+	enum flow_close_reason reason;
+
+	return !flow_is_lost(path, flow, &reason);
+}
+
+/* True where a flow cannot take one more packet of its client, and why. */
+static bool flow_ends(const struct path *path, const struct flow *flow, const struct packet *packet,
+		      enum flow_close_reason *ret_reason)
+{
+	bool syn = packet->protocol == PROTOCOL_NUMBER_TCP && flow_life_is_syn(packet->tcp_flags);
+
+	if (flow_is_lost(path, flow, ret_reason))
 		return true;
+	if (!syn)
+		return false;
 	/* A client that uses its port again must not meet what its last connection left behind. */
 	*ret_reason = flow_life_end(flow->seen);
-	if (syn && flow_life_closing(flow->seen))
+	if (flow_life_closing(flow->seen))
 		return true;
 	*ret_reason = FLOW_CLOSE_DRAIN;
-	return syn && path->snapshot->backend[backend].admin == BACKEND_DRAIN;
+	uint32_t backend = snapshot_backend_of(path->snapshot, flow->backend);
+	return path->snapshot->backend[backend].admin == BACKEND_DRAIN;
+}
+
+/* True where a client that has lost its backend is to be told so, and has been. */
+static bool tell_of_loss(struct path *path, const struct packet *packet,
+			 const struct snapshot_service *service)
+{
+	if (!service->reset_on_loss || packet->protocol != PROTOCOL_NUMBER_TCP ||
+	    flow_life_is_syn(packet->tcp_flags))
+		return false;
+	reset_client(path, packet);
+	return true;
 }
 
 /* The same for a reply: what comes from a backend is passed on, also where its check says down. */
@@ -105,16 +141,34 @@ static void count_birth(struct path *path, const struct flow *flow)
 	s->active_flows++;
 }
 
+/* For want of room: as the table says, where the reply finds its way back without a flow. */
+static enum verdict serve_without_flow(struct path *path, struct packet *packet, uint32_t index)
+{
+	const struct snapshot_service *service = &path->snapshot->service[index];
+	struct choice choice;
+	enum verdict drop;
+
+	if (service->shed_when_full ||
+	    !select_stateless(path, service, &packet->tuple, &choice))
+		return DROP_flow_table_full;
+	struct delivery delivery = delivery_to(path, packet, service, choice.backend);
+	if (!reply_is_unambiguous(path, index, packet->protocol, &delivery))
+		return DROP_flow_table_full;
+	if (!deliver_find(path, packet, &delivery, &drop))
+		return drop;
+	path->counters.stateless++;
+	return deliver_send(path, packet, &delivery);
+}
+
 /* Binds the tuple to the first backend of its row that takes it. */
 static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t index)
 {
 	const struct snapshot_service *service = &path->snapshot->service[index];
-	const struct snapshot_pool *pool = &path->snapshot->pool[service->pool];
 	struct choice choice;
 	struct flow *flow;
 	enum verdict drop;
 
-	if (!select_backend(path, pool, &packet->tuple, &choice))
+	if (!select_backend(path, service, &packet->tuple, &choice))
 		return DROP_no_backend;
 	do {
 		struct delivery delivery = delivery_to(path, packet, service, choice.backend);
@@ -124,20 +178,16 @@ static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t
 			return drop;
 		switch (flow_insert(&path->flows, &birth, packet->hash, path->now_ns, &flow)) {
 		case FLOW_INSERTED:
+			select_taken(path, service, &choice);
 			count_birth(path, flow);
-			break;
+			return deliver_send(path, packet, &delivery);
 		case FLOW_TABLE_FULL:
 		case FLOW_HALF_OPEN_FULL:
-			if (service->shed_when_full ||
-			    !reply_is_unambiguous(path, index, packet->protocol, &delivery))
-				return DROP_flow_table_full;
-			path->counters.stateless++;
-			break;
+			return serve_without_flow(path, packet, index);
 		case FLOW_REPLY_COLLISION:
-			continue;
+			break;
 		}
-		return deliver_send(path, packet, &delivery);
-	} while (select_next(path, pool, &choice));
+	} while (select_next(path, service, &choice));
 	return DROP_reply_collision;
 }
 
@@ -152,6 +202,16 @@ static enum verdict reply_by_flow(struct path *path, struct packet *packet, stru
 	return answer_send(path, packet, &answer);
 }
 
+/* Fast failure instead of silence, where that is wanted. */
+static enum verdict refuse(struct path *path, const struct packet *packet)
+{
+	if (path->snapshot->reject && packet->protocol == PROTOCOL_NUMBER_TCP)
+		reset_client(path, packet);
+	else if (path->snapshot->reject)
+		icmp_error(path, packet, ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE, 0);
+	return DROP_no_service;
+}
+
 enum verdict serve_client(struct path *path, struct packet *packet)
 {
 	const struct snapshot *snapshot = path->snapshot;
@@ -161,7 +221,7 @@ enum verdict serve_client(struct path *path, struct packet *packet)
 
 	if (flow && direction == FLOW_REPLY)
 		return reply_by_flow(path, packet, flow);
-	enum flow_close_reason reason;
+	enum flow_close_reason reason = FLOW_CLOSE_CLEARED;
 	if (flow && !flow_ends(path, flow, packet, &reason))
 		return forward_flow(path, packet, flow);
 	if (flow)
@@ -169,10 +229,12 @@ enum verdict serve_client(struct path *path, struct packet *packet)
 	uint32_t index = snapshot_service_find(snapshot, packet->destination,
 					       packet->destination_port, packet->protocol);
 	if (index == NONE)
-		return DROP_no_service;
+		return refuse(path, packet);
 	const struct snapshot_service *service = &snapshot->service[index];
 	if (!service->enabled)
 		return DROP_service_disabled;
+	if (reason == FLOW_CLOSE_BACKEND_LOST && tell_of_loss(path, packet, service))
+		return DROP_backend_lost;
 	if (path_service_full(path, service))
 		return DROP_service_flows_full;
 	enum verdict verdict = serve_new(path, packet, index);

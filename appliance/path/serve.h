@@ -10,6 +10,8 @@
 
 /* A TCP or UDP packet to a VIP. */
 enum verdict serve_client(struct path *path, struct packet *packet);
+/* True where the client's next packet goes on to the flow's backend, unless it is a SYN. */
+bool serve_flow_stands(const struct path *path, const struct flow *flow);
 /* A TCP or UDP packet from a backend interface that is not to the appliance. DROP_no_flow: it is no
  * reply of a service; the packet is unchanged. */
 enum verdict serve_reply(struct path *path, struct packet *packet);

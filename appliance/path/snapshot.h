@@ -72,11 +72,16 @@ struct snapshot_backend {
 };
 
 enum pool_affinity { POOL_AFFINITY_5_TUPLE, POOL_AFFINITY_SOURCE };
+enum pool_scheduler { POOL_MAGLEV, POOL_ROUND_ROBIN, POOL_LEAST_CONNECTIONS };
 
 struct snapshot_pool {
 	uint32_t first, count;    /* its members in snapshot.backend, by address and port */
-	const uint16_t *maglev;   /* MAGLEV_SIZE members (relative to `first`); NULL: none usable */
-	uint8_t affinity;
+	uint32_t usable;          /* members that took new flows when this was built */
+	/* MAGLEV_SIZE members (relative to `first`): the usable ones, or, where there are none and a
+	 * service fails open, those that would be by configuration. NULL: neither. */
+	const uint16_t *maglev;
+	uint8_t affinity;         /* enum pool_affinity */
+	uint8_t scheduler;        /* enum pool_scheduler */
 };
 
 /* How packets reach a backend (SEMANTICS 5); a flow keeps the mode that it was born with. */
@@ -91,6 +96,8 @@ struct snapshot_service {
 	bool enabled;
 	uint8_t mode;             /* enum forward_mode */
 	bool shed_when_full;      /* when-full shed */
+	bool fail_open;
+	bool reset_on_loss;       /* on-backend-loss reset */
 	uint32_t pool;
 	uint32_t max_flows;       /* 0: no cap */
 	uint64_t idle_timeout_ns; /* in whole ms; 0: by protocol and state */
@@ -130,6 +137,7 @@ struct snapshot_index {
 
 struct snapshot {
 	uint64_t seed;          /* of every hash that decides; the same on appliances that share VIPs */
+	bool reject;            /* no-service reject */
 	bool forwarding;        /* SEMANTICS: anything else is routed instead of dropped */
 	bool vip_echo_available; /* echo only while a service of the VIP has a usable backend */
 

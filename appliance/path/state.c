@@ -194,6 +194,15 @@ uint32_t path_close_flows(struct path *path, const struct flow_match *match, enu
 	return closed;
 }
 
+/* A client that is to be told of its loss is told by the answer to its next packet. */
+static bool waits_for_reset(const struct snapshot *snapshot, const struct flow *flow)
+{
+	uint32_t index = snapshot_service_of(snapshot, flow->service);
+
+	return flow->forward.protocol == PROTOCOL_NUMBER_TCP &&
+	       snapshot->service[index].reset_on_loss;
+}
+
 void path_sweep(struct path *path, uint32_t *cursor, uint32_t budget)
 {
 	const struct snapshot *snapshot = path->snapshot;
@@ -207,7 +216,9 @@ void path_sweep(struct path *path, uint32_t *cursor, uint32_t budget)
 
 		if (!path_service_stands(path, flow))
 			flow_close(&path->flows, flow, FLOW_CLOSE_CLEARED);
-		else if (backend == NONE || snapshot->backend[backend].admin == BACKEND_DISABLED)
+		else if ((backend == NONE ||
+			  snapshot->backend[backend].admin == BACKEND_DISABLED) &&
+			 !waits_for_reset(snapshot, flow))
 			flow_close(&path->flows, flow, FLOW_CLOSE_BACKEND_LOST);
 	}
 }

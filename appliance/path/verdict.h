@@ -44,6 +44,7 @@
 	X(no_service,             "no service at this VIP, port and protocol") \
 	X(service_disabled,       "the service is disabled") \
 	X(no_backend,             "no usable backend in the service's pool") \
+	X(backend_lost,           "its flow's backend is lost, its client told by a reset (on-backend-loss)") \
 	X(flow_table_full,        "no room for a flow, and its reply could not be mapped back") \
 	X(service_flows_full,     "the service's max-flows is reached") \
 	X(reply_collision,        "no backend whose replies could be told from another flow's") \

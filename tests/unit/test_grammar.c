@@ -49,8 +49,8 @@ static void usages_read_as_the_manual_has_them(void **state)
 		{{"add", "route"}, "add route PREFIX via A"},
 		{{"add", "backend"}, "add backend POOL A:PORT [weight N] [name NAME] "
 				     "[admin {enabled|drain|disabled}]"},
-		{{"set", "pool"}, "set pool NAME [scheduler {maglev}] [affinity {5-tuple|source-ip}] "
-				  "[check CHECK]"},
+		{{"set", "pool"}, "set pool NAME [scheduler {maglev|round-robin|least-connections}] "
+				 "[affinity {5-tuple|source-ip}] [check CHECK]"},
 		{{"del", "backend"}, "del backend POOL A:PORT [if-exists]"},
 		{{"drain", "backend"}, "drain backend POOL A:PORT [timeout S] [wait]"},
 		{{"load", NULL}, "load FILE [merge|replace]"},

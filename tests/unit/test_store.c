@@ -240,7 +240,7 @@ static void a_description_counts_what_is_in_it(void **state)
 {
 	struct store *store = open_store();
 	struct config *none = config_new(), *one = config_new();
-	char text[1024], tiny[8];
+	char text[1024], tiny[8], expected[64];
 	int length;
 
 	(void)state;
@@ -251,7 +251,9 @@ static void a_description_counts_what_is_in_it(void **state)
 	length = store_describe(store, text, sizeof(text));
 	assert_int_equal(length, strlen(text));
 	assert_int_equal(store_describe(store, tiny, sizeof(tiny)), length);
-	assert_non_null(strstr(text, "lb.db: schema 1, revision 1, 1 revisions kept\n"));
+	snprintf(expected, sizeof(expected), "lb.db: schema %d, revision 1, 1 revisions kept\n",
+		 STORE_VERSION);
+	assert_non_null(strstr(text, expected));
 	assert_non_null(strstr(text, " 1 pool\n"));
 	assert_non_null(strstr(text, " 2 backend\n"));
 	config_free(none);
@@ -261,35 +263,36 @@ static void a_description_counts_what_is_in_it(void **state)
 
 static void a_migration_leaves_a_backup_of_what_was_before(void **state)
 {
-	const char *const steps[] = {store_migrations[0], "CREATE TABLE later (a INTEGER) STRICT",
-				     "CREATE TABLE later (a INTEGER) STRICT"};
+	const char *steps[STORE_VERSION + 2];
 	struct store old = {.file = file, .lock = -1};
 	char path[1100];
 	sqlite3 *backup;
 	int64_t version;
 
 	(void)state;
+	memcpy(steps, store_migrations, sizeof(store_migrations));
+	steps[STORE_VERSION] = steps[STORE_VERSION + 1] = "CREATE TABLE later (a INTEGER) STRICT";
 	store_close(open_store());
 	assert_int_equal(sql_open(&old, error, sizeof(error)), 0);
-	assert_int_equal(migrate(&old, steps, 2, error, sizeof(error)), 0);
+	assert_int_equal(migrate(&old, steps, STORE_VERSION + 1, error, sizeof(error)), 0);
 	assert_int_equal(sql_number(&old, "PRAGMA user_version", &version, error, sizeof(error)),
 			 0);
-	assert_int_equal(version, 2);
+	assert_int_equal(version, STORE_VERSION + 1);
 
-	/* The third cannot be done: nothing of it is, and the second stays. */
-	assert_int_equal(migrate(&old, steps, 3, error, sizeof(error)), -EUCLEAN);
+	/* The next cannot be done: nothing of it is, and the one before stays. */
+	assert_int_equal(migrate(&old, steps, STORE_VERSION + 2, error, sizeof(error)), -EUCLEAN);
 	assert_says("already exists");
 	assert_int_equal(sql_number(&old, "PRAGMA user_version", &version, error, sizeof(error)),
 			 0);
-	assert_int_equal(version, 2);
+	assert_int_equal(version, STORE_VERSION + 1);
 	sqlite3_close(old.db);
 
-	snprintf(path, sizeof(path), "%s.v1.backup", file);
+	snprintf(path, sizeof(path), "%s.v%d.backup", file, STORE_VERSION);
 	assert_int_equal(sqlite3_open_v2(path, &backup, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
 	old.db = backup;
 	assert_int_equal(sql_number(&old, "PRAGMA user_version", &version, error, sizeof(error)),
 			 0);
-	assert_int_equal(version, 1);
+	assert_int_equal(version, STORE_VERSION);
 	sqlite3_close(backup);
 }
 

@@ -1,6 +1,7 @@
 /* A damaged store is refused with the way out, or loaded exactly; never half of what it was. */
 #include <sqlite3.h>
 
+#include "store/database.h"
 #include "tests/unit/store.h"
 
 enum { SEED = 11, REVISIONS = 4, CHANGES = 60, HEADER_SIZE = 100, STEP = 61 };
@@ -245,11 +246,18 @@ static void a_row_edited_by_hand_is_told_by_table_row_and_column(void **state)
 
 static void a_newer_store_is_refused_and_left_alone(void **state)
 {
+	char sql[96], sentence[96];
+
 	(void)state;
-	edit("PRAGMA user_version = 2; CREATE TABLE later (a)");
+	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d; CREATE TABLE later (a)",
+		 STORE_VERSION + 1);
+	edit(sql);
 	assert_true(refused_or_whole());
 	refuse_store(-EPROTO);
-	assert_says("was written by a newer lbd: its schema is version 2, this lbd knows 1");
+	snprintf(sentence, sizeof(sentence),
+		 "was written by a newer lbd: its schema is version %d, this lbd knows %d",
+		 STORE_VERSION + 1, STORE_VERSION);
+	assert_says(sentence);
 }
 
 static void a_database_of_another_program_is_refused_and_left_alone(void **state)
