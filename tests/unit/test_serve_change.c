@@ -101,6 +101,24 @@ static void a_disabled_backend_is_not_heard_any_more(void **state)
 	world_free(world);
 }
 
+static void a_client_to_be_reset_keeps_its_flow_until_it_is_told(void **state)
+{
+	struct world *world = world_web(1024);
+	const char *address = established(world, 1);
+	uint32_t cursor = 0;
+
+	(void)state;
+	world_set(world, KIND_SERVICE, "name", "web", "on-backend-loss", "reset");
+	backend_admin(world, address, "disabled");
+	path_sweep(world->path, &cursor, UINT32_MAX);
+	assert_int_equal(path_flows(world->path)->live, 1);
+	assert_int_equal(world_receive(world, client(1, TCP_ACK)), DROP_backend_lost);
+	assert_int_equal(closed(world, FLOW_CLOSE_BACKEND_LOST), 1);
+	assert_int_equal(world_read(&world->frame[0]).tcp_flags, TCP_RST);
+	assert_int_equal(world_receive(world, client(1, TCP_SYN)), VERDICT_FORWARDED);
+	world_free(world);
+}
+
 static void all_backends_may_drain_at_once(void **state)
 {
 	struct world *world = world_web(1024);
@@ -323,6 +341,7 @@ int main(void)
 		cmocka_unit_test(a_service_that_moves_leaves_its_flows_behind),
 		cmocka_unit_test(a_service_of_all_ports_keeps_its_flows_beside_a_new_exact_one),
 		cmocka_unit_test(a_disabled_backend_is_not_heard_any_more),
+		cmocka_unit_test(a_client_to_be_reset_keeps_its_flow_until_it_is_told),
 		cmocka_unit_test(all_backends_may_drain_at_once),
 		cmocka_unit_test(a_backend_that_leaves_one_pool_keeps_its_flows_of_the_other),
 		cmocka_unit_test(flows_take_a_new_route_at_once),
