@@ -92,10 +92,10 @@ static void write_flows(FILE *page, const struct traffic *traffic)
 {
 	static const struct family families[] = {
 		{"flows", false, "live flows"},
-		{"flows_half_open", false, "live TCP flows without a complete handshake"},
+		{"flows_half_open", false, "live TCP flows that wait for their handshake"},
 		{"flows_capacity", false, "flows that the table holds"},
 		{"flows_created", true, "flows that began"},
-		{"stateless_packets", true, "packets forwarded without a flow: the table was full"},
+		{"stateless_packets", true, "packets forwarded without a flow, by the table alone"},
 		{"vip_conflicts", true, "ARP by which another host claimed an address of the appliance"},
 		{"checks_sent", true, "probes of health checks that were sent"},
 		{"heartbeats", true, "heartbeats that were heard"},

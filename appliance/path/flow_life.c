@@ -75,7 +75,7 @@ enum flow_state flow_life_state(uint8_t protocol, uint8_t seen)
 
 bool flow_life_half_open(uint8_t protocol, uint8_t seen)
 {
-	return protocol == PROTOCOL_NUMBER_TCP && !(seen & FLOW_SEEN_HANDSHAKE);
+	return flow_life_state(protocol, seen) == FLOW_TCP_SYN;
 }
 
 bool flow_life_closing(uint8_t seen)

@@ -76,7 +76,7 @@ uint8_t flow_life_see(uint8_t seen, enum flow_direction direction, uint8_t tcp_f
 /* Every protocol but TCP lives like UDP. */
 enum flow_state flow_life_state(uint8_t protocol, uint8_t seen);
 
-/* True for a TCP flow that has not shown a handshake, however it goes on. */
+/* True for a TCP flow that has shown neither a handshake nor its end. Never again once it is false. */
 bool flow_life_half_open(uint8_t protocol, uint8_t seen);
 
 /* True where a FIN or a RST was seen: a client's new SYN (flow_life_is_syn) chooses afresh. */

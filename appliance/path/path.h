@@ -78,7 +78,7 @@ struct service_counters {
 };
 
 struct path_counters {
-	uint64_t stateless;       /* packets forwarded by the table alone: no room for a flow */
+	uint64_t stateless;       /* packets forwarded by the table: no room for a flow, or a RST */
 	uint64_t vip_conflicts;
 	uint64_t checks_sent, heartbeats;
 	struct interface_counters interface[INTERFACES_MAX];

@@ -141,19 +141,19 @@ static void count_birth(struct path *path, const struct flow *flow)
 	s->active_flows++;
 }
 
-/* For want of room: as the table says, where the reply finds its way back without a flow. */
-static enum verdict serve_without_flow(struct path *path, struct packet *packet, uint32_t index)
+/* Where there is no flow, as the table alone says, if the reply finds its way back without one. */
+static enum verdict serve_by_table(struct path *path, struct packet *packet, uint32_t index,
+				   enum verdict otherwise)
 {
 	const struct snapshot_service *service = &path->snapshot->service[index];
 	struct choice choice;
 	enum verdict drop;
 
-	if (service->shed_when_full ||
-	    !select_stateless(path, service, &packet->tuple, &choice))
-		return DROP_flow_table_full;
+	if (!select_stateless(path, service, &packet->tuple, &choice))
+		return otherwise;
 	struct delivery delivery = delivery_to(path, packet, service, choice.backend);
 	if (!reply_is_unambiguous(path, index, packet->protocol, &delivery))
-		return DROP_flow_table_full;
+		return otherwise;
 	if (!deliver_find(path, packet, &delivery, &drop))
 		return drop;
 	path->counters.stateless++;
@@ -170,6 +170,9 @@ static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t
 
 	if (!select_backend(path, service, &packet->tuple, &choice))
 		return DROP_no_backend;
+	/* The end of a connection that the table does not know: there is nothing to remember. */
+	if (packet->tcp_flags & TCP_RST)
+		return serve_by_table(path, packet, index, DROP_no_flow);
 	do {
 		struct delivery delivery = delivery_to(path, packet, service, choice.backend);
 		struct flow_birth birth = birth_of(packet, service, &delivery);
@@ -183,7 +186,9 @@ static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t
 			return deliver_send(path, packet, &delivery);
 		case FLOW_TABLE_FULL:
 		case FLOW_HALF_OPEN_FULL:
-			return serve_without_flow(path, packet, index);
+			return service->shed_when_full ?
+				DROP_flow_table_full :
+				serve_by_table(path, packet, index, DROP_flow_table_full);
 		case FLOW_REPLY_COLLISION:
 			break;
 		}

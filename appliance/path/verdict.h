@@ -48,7 +48,7 @@
 	X(flow_table_full,        "no room for a flow, and its reply could not be mapped back") \
 	X(service_flows_full,     "the service's max-flows is reached") \
 	X(reply_collision,        "no backend whose replies could be told from another flow's") \
-	X(no_flow,                "from a backend, but the reply of no flow and no service") \
+	X(no_flow,                "the reply of no flow and no service, or a RST that may be another's") \
 	X(forwarding_off,         "neither for a service nor for the appliance, and forwarding is off") \
 	X(no_route,               "no connected network and no route to the destination") \
 	X(interface_down,         "the interface that it should leave by is missing or down") \

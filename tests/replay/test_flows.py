@@ -56,8 +56,8 @@ LIVES = [
     ("a lone ACK", [("c", "A", 0)], 30, "idle"),
     ("a connection joined in the middle", [("c", "A", 0), ("b", "A", 1), ("c", "A", 2)], 900,
      "idle"),
-    ("a RST out of nowhere", [("c", "R", 0)], 10, "reset"),
-    ("every flag at once", [("c", "FSRPAU", 0)], 10, "reset"),
+    ("a refusal before the handshake is over", [("c", "S", 0), ("b", "SA", 1), ("c", "R", 2)], 10,
+     "reset"),
     ("no flag at all", [("c", "", 0)], 30, "idle"),
 ]
 
@@ -103,6 +103,39 @@ def test_a_reused_port_is_never_dropped(replay, rows, later, new, reasons):
     result = talk(replay, rows)
     assert set(result.verdicts) == {"forwarded"}
     assert result.stats["flows"]["created"] == 1 + new and closed(result) == reasons
+
+
+@pytest.mark.parametrize("flags", ["R", "RA", "FSRPAU"])
+def test_a_reset_out_of_nowhere_is_passed_on_and_forgotten(replay, flags):
+    """It may end a connection that the table lost, or had no room for; it begins none."""
+    result = talk(replay, [("c", flags, 0), ("c", flags, 1)])
+    assert result.verdicts == ["forwarded"] * 2 and result.stats["flows"]["created"] == 0
+    assert [p[TCP].dport for p in result.left("int")] == [8080] * 2
+    result = talk(replay, [("c", flags, 0), ("c", "S", 1)], two_vips(ONE))
+    assert result.verdicts == ["no_flow", "forwarded"] and result.stats["flows"]["created"] == 1
+
+
+def test_a_reset_goes_where_its_connection_went_without_a_flow(replay):
+    """Connections that found no room are ended as they were served: by the table."""
+    small = WEB.replace("flow-table 16384", "flow-table 1024")
+    frames = [("ext", syn(port), port / 1e5) for port in range(1, 400)]
+    frames += [("ext", to_vip(TCP(sport=port, dport=80, flags="R")), 1 + port / 1e5)
+               for port in range(1, 400)]
+    result = replay.run(small, frames)
+    chosen = [frame["backend"] for frame in result.frames]
+    assert chosen[:399] == chosen[399:] and set(result.verdicts) == {"forwarded"}
+    flows = result.stats["flows"]
+    assert flows["created"] == flows["live"] == 128 and flows["half_open"] == 0
+
+
+def test_connections_that_were_refused_are_not_half_open(replay):
+    """A backend that is not there yet answers RST: clients that try again find room."""
+    frames = []
+    for port in range(1, 401):
+        frames += dialogue([("c", "S", port / 1000), ("b", "RA", port / 1000 + 1e-4)], port)
+    result = replay.run(SMALL, frames)
+    flows = result.stats["flows"]
+    assert flows["live"] == 400 and flows["half_open"] == 0 and flows["stateless"] == 0
 
 
 def test_what_follows_a_fin_still_flows(replay):

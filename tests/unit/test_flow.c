@@ -324,6 +324,28 @@ static void half_open_flows_hold_an_eighth(void **state)
 	assert_conserved();
 }
 
+static void a_flow_that_was_reset_is_half_open_no_more(void **state)
+{
+	struct flow_birth tcp[3] = {birth_of(TCP, 0, 2, 3), birth_of(TCP, 1, 2, 3),
+				    birth_of(TCP, 2, 2, 3)};
+	struct flow *refused = must_insert(&tcp[0]), *flow = NULL;
+
+	(void)state;
+	must_insert(&tcp[1]);
+	assert_int_equal(insert(&tcp[2], &flow), FLOW_HALF_OPEN_FULL);
+	flow_touch(&table, refused, FLOW_REPLY, TCP_RST | TCP_ACK, now_ns);
+	assert_int_equal(table.half_open, 1);
+	must_insert(&tcp[2]);
+	assert_int_equal(table.half_open, 2);
+	/* Once, whatever else comes, and however it ends. */
+	flow_touch(&table, refused, FLOW_FORWARD, TCP_RST, now_ns);
+	flow_touch(&table, refused, FLOW_FORWARD, TCP_ACK, now_ns);
+	assert_int_equal(table.half_open, 2);
+	flow_close(&table, refused, FLOW_CLOSE_RESET);
+	assert_int_equal(table.half_open, 2);
+	assert_conserved();
+}
+
 static void the_smallest_table_takes_one_half_open_flow(void **state)
 {
 	struct flow_birth first = birth_of(TCP, 1, 2, 3), second = birth_of(TCP, 2, 2, 3);
@@ -676,7 +698,8 @@ static void insert_and_check(const struct flow_birth *birth)
 	struct flow_tuple reply = reply_of(birth);
 	enum flow_direction direction;
 	bool collision = birth->sees_replies && model_find(&reply, &direction);
-	bool half_open = birth->forward.protocol == TCP;
+	bool half_open = flow_life_half_open(birth->forward.protocol,
+					     flow_life_begin(birth->tcp_flags));
 	struct flow *flow = NULL;
 	uint32_t full;
 
@@ -855,6 +878,7 @@ int main(void)
 		FLOW_TEST(a_dead_flow_collides_with_nobody),
 		FLOW_TEST(a_full_table_says_so),
 		FLOW_TEST(half_open_flows_hold_an_eighth),
+		FLOW_TEST(a_flow_that_was_reset_is_half_open_no_more),
 		FLOW_TEST(the_smallest_table_takes_one_half_open_flow),
 		FLOW_TEST(a_table_without_a_hook_closes_as_well),
 		FLOW_TEST(expires_when_the_timeout_is_over_not_before),

@@ -55,9 +55,11 @@ static const struct life lives[] = {
 
 	{"client's RST", "S <SA A R", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_RESET},
 	{"backend's RST", "S <SA A <RA", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_RESET},
-	{"refused", "S <RA", NAT_TCP, FLOW_TCP_CLOSED, HALF_OPEN, FLOW_CLOSE_RESET},
-	{"SYN and RST", "S R", NAT_TCP, FLOW_TCP_CLOSED, HALF_OPEN, FLOW_CLOSE_RESET},
-	{"lone RST", "R", NAT_TCP, FLOW_TCP_CLOSED, HALF_OPEN, FLOW_CLOSE_RESET},
+	{"refused", "S <RA", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_RESET},
+	{"SYN and RST", "S R", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_RESET},
+	{"lone RST", "R", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_RESET},
+	{"FINs without a handshake", "S FA <FA", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_CLOSED},
+	{"both sides at once", "S <S SA <SA A", NAT_TCP, FLOW_TCP_ESTABLISHED, OPEN, FLOW_CLOSE_IDLE},
 	{"RST after a FIN", "S <SA A FA <R", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_RESET},
 	{"no life after a RST", "S <SA A R A <A", NAT_TCP, FLOW_TCP_CLOSED, OPEN, FLOW_CLOSE_RESET},
 
@@ -180,6 +182,8 @@ static void facts_only_grow(void **state)
 							     (uint8_t)flags, mode & 2);
 
 				assert_int_equal(next & seen, seen);
+				if (!flow_life_half_open(PROTOCOL_NUMBER_TCP, (uint8_t)seen))
+					assert_false(flow_life_half_open(PROTOCOL_NUMBER_TCP, next));
 			}
 		}
 	}
