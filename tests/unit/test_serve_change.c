@@ -275,6 +275,31 @@ static void a_new_seed_makes_new_choices_and_leaves_flows(void **state)
 	world_free(other);
 }
 
+/* Neither who is there nor his state has changed: a weight alone is a new table, also to and from 0. */
+static void a_weight_that_alone_changes_moves_new_flows(void **state)
+{
+	enum { CLIENTS = 300 };
+	static const struct { const char *weight; unsigned least, most; } rows[] = {
+		{"1", 120, 180}, {"4", 215, 265}, {"0", 0, 0}, {"1", 120, 180},
+	};
+	struct world *world = world_web(4096);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned first = 0;
+
+		if (i)
+			world_set(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.11:8080",
+				  "weight", rows[i].weight);
+		world_publish(world);
+		for (uint16_t port = 0; port < CLIENTS; port++)
+			first += strcmp(chosen(world, port), "10.0.0.11") == 0;
+		assert_in_range(first, rows[i].least, rows[i].most);
+		world->now_ns += 31ULL * SECOND;
+	}
+	world_free(world);
+}
+
 /* Rows of one service or two with a backend each, and what a reply without a flow becomes. */
 static void ways_back_without_a_flow(void **state)
 {
@@ -349,6 +374,7 @@ int main(void)
 		cmocka_unit_test(shrinking_max_flows_evicts_nothing),
 		cmocka_unit_test(max_flows_is_the_services_whatever_its_protocols),
 		cmocka_unit_test(a_new_seed_makes_new_choices_and_leaves_flows),
+		cmocka_unit_test(a_weight_that_alone_changes_moves_new_flows),
 		cmocka_unit_test(ways_back_without_a_flow),
 	};
 
