@@ -1,0 +1,558 @@
+/* Simulation: clients, backends, operators and time at random, for many seeds and thousands of steps
+ * each, on a whole appliance with a table so small that it is often full.
+ *
+ * What is asserted after every step: each frame was counted once, created - closed == live, and what
+ * was promised to whom it was promised: a flow that the appliance has made, whose backend nobody has
+ * touched and whose time is not over, stays where it is, and its replies find its own port. What is
+ * chosen anew is a backend that may be chosen; nobody is turned away while there is one.
+ *
+ * The promises are kept by a model that knows no hash, no table and no timer: it looks at what left.
+ * Where it cannot know (a table that was full has no flow to promise anything by), it promises
+ * nothing. LB_SEEDS=N runs more seeds, or fewer.
+ */
+#include "tests/unit/clients.h"
+
+#include "appliance/path/internal.h"
+
+enum {
+	SEEDS = 200,
+	STEPS = 2000,
+	FLOWS = 64,
+	CLIENTS = 4,
+	PORTS = 20,
+	SERVICES = 3,
+	CONNECTIONS = CLIENTS * PORTS * SERVICES,
+	BUSY = 16,                            /* connections that have most of the traffic */
+	HOSTS = 6,
+	BACKEND_PORT = 8080,
+	HEARTBEAT_S = 3,
+};
+
+/* What the seeds take turns at. */
+static const struct setting {
+	const char *name, *affinity, *when_full, *idle_timeout, *max_flows;
+	unsigned idle_s;   /* 0: the defaults */
+	unsigned services; /* with three, the backends' replies to two of them look alike */
+} settings[] = {
+	{"plain", "5-tuple", "stateless", "none", "none", 0, 2},
+	{"by client", "source-ip", "stateless", "none", "none", 0, 2},
+	{"shed when full", "5-tuple", "shed", "none", "none", 0, 2},
+	{"short idle times", "5-tuple", "stateless", "20", "none", 20, 2},
+	{"a cap", "5-tuple", "stateless", "none", "12", 0, 2},
+	{"ambiguous replies", "5-tuple", "stateless", "none", "none", 0, 3},
+};
+
+static const struct {
+	const char *name, *endpoint, *vip;
+	uint16_t port;
+	uint8_t protocol;
+} services[SERVICES] = {
+	{"web", "203.0.113.10:80/tcp", "203.0.113.10", 80, PROTOCOL_NUMBER_TCP},
+	{"dns", "203.0.113.10:53/udp", "203.0.113.10", 53, PROTOCOL_NUMBER_UDP},
+	{"other", "203.0.113.11:80/tcp", "203.0.113.11", 80, PROTOCOL_NUMBER_TCP},
+};
+
+struct host {
+	bool present, beats, drains, disabled;
+	unsigned weight;
+	unsigned life;         /* counts what ends its flows: being disabled or taken away */
+	uint64_t heard_ns;     /* 0: never */
+	char address[16], endpoint[24];
+};
+
+struct connection {
+	unsigned client, service;
+	uint16_t port;
+	bool bound;            /* the appliance has a flow of it; the rest says more of that flow */
+	bool answered, established;
+	unsigned host, life;   /* whom it is bound to, and the host's life then */
+	uint64_t last_ns;
+};
+
+/* How often the interesting things have happened, so that they did. */
+static struct tally {
+	unsigned promises, established, chosen, stateless, refused[VERDICT_COUNT];
+	uint64_t closed[FLOW_CLOSE_REASON_COUNT];
+} tally;
+
+struct simulation {
+	struct world *world;
+	const struct setting *setting;
+	uint64_t random;
+	unsigned seed, step;
+	struct host host[HOSTS];
+	struct connection connection[CONNECTIONS];
+};
+
+/* SplitMix64. */
+static uint32_t dice(struct simulation *sim, uint32_t sides)
+{
+	uint64_t x = sim->random += UINT64_C(0x9e3779b97f4a7c15);
+
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (uint32_t)((x ^ x >> 31) % sides);
+}
+
+#define expect(sim, condition)                                                                     \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			fail_msg("%s (seed %u, %s, step %u)", #condition, (sim)->seed,             \
+				 (sim)->setting->name, (sim)->step);                               \
+	} while (0)
+
+static bool is_alive(const struct simulation *sim, const struct host *host)
+{
+	return host->present && !host->disabled && host->heard_ns &&
+	       sim->world->now_ns - host->heard_ns < HEARTBEAT_S * UINT64_C(1000000000);
+}
+
+static bool takes_new(const struct simulation *sim, const struct host *host)
+{
+	return is_alive(sim, host) && !host->drains && host->weight;
+}
+
+static bool anybody_takes_new(const struct simulation *sim)
+{
+	for (unsigned i = 0; i < HOSTS; i++)
+		if (takes_new(sim, &sim->host[i]))
+			return true;
+	return false;
+}
+
+/* Seconds that a flow is promised to be kept after its last packet (SEMANTICS, idle timeouts). */
+static uint64_t promised_ns(const struct simulation *sim, const struct connection *connection)
+{
+	unsigned idle_s = sim->setting->idle_s;
+	unsigned s = 30;
+
+	if (services[connection->service].protocol == PROTOCOL_NUMBER_UDP)
+		s = idle_s ? idle_s : connection->answered ? 180 : 30;
+	else if (connection->established)
+		s = idle_s ? idle_s : 900;
+	return s * UINT64_C(1000000000);
+}
+
+/* True while the flow stands, as far as time and its host's fate go. */
+static bool stands(const struct simulation *sim, const struct connection *connection)
+{
+	return connection->bound && connection->life == sim->host[connection->host].life &&
+	       sim->world->now_ns - connection->last_ns < promised_ns(sim, connection);
+}
+
+static uint64_t created(const struct simulation *sim)
+{
+	return path_flows(sim->world->path)->created;
+}
+
+static enum verdict receive(struct simulation *sim, const struct world_packet *packet)
+{
+	sim->world->events = 0;
+	return world_receive(sim->world, *packet);
+}
+
+static const char *client_address(unsigned client)
+{
+	static const char *const address[CLIENTS] = {
+		"198.51.100.7", "198.51.100.8", "198.51.100.9", "198.51.100.10"};
+
+	return address[client];
+}
+
+static struct host *host_of(struct simulation *sim, be32 address)
+{
+	for (unsigned i = 0; i < HOSTS; i++)
+		if (world_address(sim->host[i].address).raw == address.raw)
+			return &sim->host[i];
+	fail_msg("sent to nobody (seed %u, step %u)", sim->seed, sim->step);
+	return NULL;
+}
+
+/* A connection's next packet: mostly what comes next in its life. */
+static uint8_t client_flags(struct simulation *sim, const struct connection *connection)
+{
+	uint32_t roll = dice(sim, 32);
+
+	if (services[connection->service].protocol == PROTOCOL_NUMBER_UDP)
+		return 0;
+	if (roll == 0)
+		return TCP_RST;
+	if (roll == 1)
+		return TCP_FIN | TCP_ACK;
+	if (roll == 2 || (!connection->bound && roll < 28))
+		return TCP_SYN;
+	return TCP_ACK;
+}
+
+/* A packet for which nothing left. */
+static void check_refusal(struct simulation *sim, enum verdict verdict)
+{
+	const struct flow_table *flows = path_flows(sim->world->path);
+
+	switch ((int)verdict) {
+	case DROP_no_backend:
+		expect(sim, !anybody_takes_new(sim));
+		break;
+	case DROP_flow_table_full:
+		expect(sim, flows->live == FLOWS || flows->half_open == flows->half_open_max);
+		expect(sim, strcmp(sim->setting->when_full, "shed") == 0 ||
+				    sim->setting->services == SERVICES);
+		break;
+	case DROP_service_flows_full:
+		expect(sim, strcmp(sim->setting->max_flows, "none") != 0);
+		break;
+	case DROP_reply_collision:
+		expect(sim, sim->setting->services == SERVICES);
+		break;
+	default:
+		fail_msg("%s (seed %u, step %u)", verdict_name(verdict), sim->seed, sim->step);
+	}
+	expect(sim, sim->world->sent == 0);
+	tally.refused[verdict]++;
+}
+
+/* Neither kept nor new: sent by the table alone, or by a flow that has seen an end. */
+static void learn_from_request(struct simulation *sim, struct connection *connection,
+			       uint8_t flags, bool keeps, bool is_new, unsigned host)
+{
+	if (is_new)
+		*connection = (struct connection){
+			.client = connection->client, .service = connection->service,
+			.port = connection->port, .host = host, .life = sim->host[host].life};
+	connection->host = host;
+	connection->bound = (keeps || is_new) && !(flags & (TCP_FIN | TCP_RST));
+	connection->established |= connection->answered && !(flags & TCP_SYN);
+	connection->last_ns = sim->world->now_ns;
+}
+
+static void client_sends(struct simulation *sim, struct connection *connection)
+{
+	const struct host *bound = &sim->host[connection->host];
+	const uint8_t flags = client_flags(sim, connection);
+	const bool keeps = stands(sim, connection) && is_alive(sim, bound) &&
+			   !(bound->drains && flags & TCP_SYN);
+	const uint64_t before = created(sim);
+	const struct world_packet packet = {
+		.in = "ext", .source = client_address(connection->client),
+		.destination = services[connection->service].vip, .source_port = connection->port,
+		.destination_port = services[connection->service].port,
+		.protocol = services[connection->service].protocol, .tcp_flags = flags,
+		.id = (uint16_t)dice(sim, 65536), .payload = dice(sim, 40)};
+	enum verdict verdict = receive(sim, &packet);
+
+	if (verdict != VERDICT_FORWARDED) {
+		expect(sim, !keeps);
+		check_refusal(sim, verdict);
+		connection->bound = false;
+		return;
+	}
+	struct packet sent = world_read(&sim->world->frame[0]);
+	struct host *host = host_of(sim, sent.destination);
+	const bool is_new = created(sim) != before;
+
+	expect(sim, sim->world->sent == 1);
+	expect(sim, from_be16(sent.destination_port) == BACKEND_PORT);
+	expect(sim, is_alive(sim, host));
+	expect(sim, !keeps || (host == bound && !is_new));
+	expect(sim, !is_new || takes_new(sim, host));
+	tally.promises += keeps;
+	tally.established += keeps && connection->established;
+	tally.chosen += is_new;
+	learn_from_request(sim, connection, flags, keeps, is_new, (unsigned)(host - sim->host));
+}
+
+static uint8_t backend_flags(struct simulation *sim, const struct connection *connection)
+{
+	uint32_t roll = dice(sim, 32);
+
+	if (services[connection->service].protocol == PROTOCOL_NUMBER_UDP)
+		return 0;
+	if (roll == 0)
+		return TCP_RST | TCP_ACK;
+	if (roll == 1)
+		return TCP_FIN | TCP_ACK;
+	return connection->established ? TCP_ACK : TCP_SYN | TCP_ACK;
+}
+
+static void backend_answers(struct simulation *sim, struct connection *connection)
+{
+	struct host *host = &sim->host[connection->host];
+	const uint8_t flags = backend_flags(sim, connection);
+	const bool keeps = stands(sim, connection);
+	const struct world_packet packet = {
+		.in = "int", .source = host->address,
+		.destination = client_address(connection->client), .source_port = BACKEND_PORT,
+		.destination_port = connection->port,
+		.protocol = services[connection->service].protocol, .tcp_flags = flags,
+		.payload = dice(sim, 40)};
+
+	/* A stray reply to one VIP's client would be taken for the other's, and rightly. */
+	if (!keeps && sim->setting->services == SERVICES)
+		return;
+	enum verdict verdict = receive(sim, &packet);
+	if (host->present)
+		host->heard_ns = sim->world->now_ns;
+	connection->bound = keeps && !(flags & (TCP_FIN | TCP_RST));
+	if (!keeps)
+		return;
+	expect(sim, verdict == VERDICT_FORWARDED);
+	expect(sim, sim->world->sent == 1);
+	struct packet sent = world_read(&sim->world->frame[0]);
+	expect(sim, sent.source.raw == world_address(services[connection->service].vip).raw);
+	expect(sim, from_be16(sent.source_port) == services[connection->service].port);
+	expect(sim, sent.destination.raw == world_address(packet.destination).raw);
+	expect(sim, from_be16(sent.destination_port) == connection->port);
+	connection->answered = true;
+	connection->last_ns = sim->world->now_ns;
+}
+
+static void host_beats(struct simulation *sim, struct host *host)
+{
+	const struct world_packet beat = {
+		.in = "int", .source = host->address, .destination = "10.0.0.1",
+		.source_port = 9, .destination_port = 9, .protocol = PROTOCOL_NUMBER_UDP};
+
+	expect(sim, receive(sim, &beat) == VERDICT_CONSUMED);
+	host->heard_ns = sim->world->now_ns;
+}
+
+/* Everything that is due is done, and who beats has beaten when the others look. */
+static void time_passes(struct simulation *sim)
+{
+	static const uint64_t ms[] = {1, 1, 1, 1, 10, 10, 100, 100, 300, 1000, 1000, 1000, 2000, 5000};
+	uint32_t roll = dice(sim, 64);
+	struct world *world = sim->world;
+
+	world->now_ns += (roll == 0 ? 1000000 : roll == 1 ? 100000 : roll == 2 ? 31000 :
+			  ms[roll % (sizeof(ms) / sizeof(ms[0]))]) * 1000000;
+	do {
+		world->sent = world->events = 0;
+		path_tick(world->path, world->now_ns);
+	} while (path_deadline(world->path) <= world->now_ns);
+	world_check_laws(world);
+	for (unsigned i = 0; i < HOSTS; i++)
+		if (sim->host[i].present && sim->host[i].beats)
+			host_beats(sim, &sim->host[i]);
+}
+
+static void add_host(struct simulation *sim, struct host *host)
+{
+	host->present = host->beats = true;
+	host->drains = host->disabled = false;
+	host->weight = 1;
+	host->heard_ns = 0;
+	world_add(sim->world, KIND_BACKEND, "pool", "web", "address", host->endpoint);
+}
+
+static void host_comes_or_goes(struct simulation *sim, struct host *host)
+{
+	if (!host->present) {
+		add_host(sim, host);
+		return;
+	}
+	host->present = false;
+	host->life++;
+	world_delete(sim->world, KIND_BACKEND, "pool", "web", "address", host->endpoint);
+}
+
+static void set_admin(struct simulation *sim, struct host *host)
+{
+	static const char *const admin[] = {"enabled", "drain", "disabled"};
+	unsigned which = dice(sim, 3);
+
+	host->drains = which == 1;
+	host->disabled = which == 2;
+	host->life += host->disabled;
+	expect(sim, world_change(sim->world, VERB_SET, KIND_BACKEND, "pool", "web", "address",
+				 host->endpoint, "admin", admin[which], NULL) >= 0);
+}
+
+static void set_weight(struct simulation *sim, struct host *host)
+{
+	static const unsigned weights[] = {0, 1, 3, 100};
+	char text[16];
+
+	host->weight = weights[dice(sim, 4)];
+	snprintf(text, sizeof(text), "%u", host->weight);
+	expect(sim, world_change(sim->world, VERB_SET, KIND_BACKEND, "pool", "web", "address",
+				 host->endpoint, "weight", text, NULL) >= 0);
+}
+
+static void operator_acts(struct simulation *sim)
+{
+	struct host *host = &sim->host[dice(sim, HOSTS)];
+	uint32_t roll = dice(sim, 4), cursor = 0;
+
+	if (!host->present || roll == 0)
+		host_comes_or_goes(sim, host);
+	else if (roll == 1)
+		set_weight(sim, host);
+	else
+		set_admin(sim, host);
+	world_publish(sim->world);
+	if (dice(sim, 2))
+		path_sweep(sim->world->path, &cursor, UINT32_MAX);
+	world_check_laws(sim->world);
+}
+
+/* What others send: none of it may disturb anybody. */
+static void stranger_sends(struct simulation *sim)
+{
+	static const struct world_packet strange[] = {
+		{.in = "ext", .source = "198.51.100.7", .destination = "203.0.113.10",
+		 .destination_port = 81, .protocol = PROTOCOL_NUMBER_TCP, .tcp_flags = TCP_SYN},
+		{.in = "ext", .source = "198.51.100.7", .destination = "203.0.113.10", .ttl = 1,
+		 .destination_port = 80, .protocol = PROTOCOL_NUMBER_TCP, .tcp_flags = TCP_RST},
+		{.in = "ext", .source = "198.51.100.7", .destination = "10.0.0.11",
+		 .destination_port = 8080, .protocol = PROTOCOL_NUMBER_TCP, .tcp_flags = TCP_RST},
+		{.in = "int", .source = "10.0.0.99", .destination = "198.51.100.7",
+		 .source_port = 8080, .destination_port = 1, .protocol = PROTOCOL_NUMBER_UDP},
+		{.in = "ext", .source = "203.0.113.10", .destination = "203.0.113.10",
+		 .destination_port = 80, .protocol = PROTOCOL_NUMBER_UDP},
+		{.in = "ext", .source = "198.51.100.7", .destination = "203.0.113.10",
+		 .destination_port = 53, .protocol = PROTOCOL_NUMBER_UDP, .fragment = 0x2064},
+	};
+
+	receive(sim, &strange[dice(sim, sizeof(strange) / sizeof(strange[0]))]);
+}
+
+static void check_gauges(const struct simulation *sim)
+{
+	const struct snapshot *snapshot = sim->world->path->snapshot;
+	uint32_t active = 0;
+
+	for (uint32_t i = 0; i < snapshot->services; i++)
+		active += path_service_counters(sim->world->path, snapshot->service[i].id)->active_flows;
+	expect(sim, active == path_flows(sim->world->path)->live);
+}
+
+/* Mostly one of a few, and others as time goes on: connections have lives, and the table is full. */
+static struct connection *some_connection(struct simulation *sim)
+{
+	unsigned count = CLIENTS * PORTS * sim->setting->services;
+
+	if (dice(sim, 8) == 0)
+		return &sim->connection[dice(sim, count)];
+	return &sim->connection[(sim->step / BUSY + dice(sim, BUSY)) % count];
+}
+
+static void take_step(struct simulation *sim)
+{
+	struct connection *connection = some_connection(sim);
+	uint32_t roll = dice(sim, 1000);
+
+	if (roll < 520)
+		client_sends(sim, connection);
+	else if (roll < 920)
+		backend_answers(sim, connection);
+	else if (roll < 970)
+		time_passes(sim);
+	else if (roll < 980)
+		stranger_sends(sim);
+	else if (roll < 995)
+		sim->host[dice(sim, HOSTS)].beats ^= true;
+	else
+		operator_acts(sim);
+	check_gauges(sim);
+}
+
+static void set_up(struct simulation *sim)
+{
+	const struct setting *setting = sim->setting;
+	struct world *world = sim->world = world_web(FLOWS);
+
+	for (unsigned i = 1; i < CLIENTS; i++)
+		world_add(world, KIND_NEIGHBOR, "address", client_address(i), "mac",
+			  "02:00:00:00:07:08", "interface", "ext");
+	world_add(world, KIND_CHECK, "name", "beat", "type", "heartbeat");
+	world_set(world, KIND_POOL, "name", "web", "affinity", setting->affinity, "check", "beat");
+	world_delete(world, KIND_SERVICE, "name", "web");
+	for (unsigned i = 0; i < setting->services; i++)
+		world_add(world, KIND_SERVICE, "name", services[i].name, "address",
+			  services[i].endpoint, "pool", "web", "when-full", setting->when_full,
+			  "idle-timeout", setting->idle_timeout, "max-flows", setting->max_flows);
+	for (unsigned i = 0; i < HOSTS; i++) {
+		struct host *host = &sim->host[i];
+
+		snprintf(host->address, sizeof(host->address), "10.0.0.%u", 11 + i);
+		snprintf(host->endpoint, sizeof(host->endpoint), "%s:%d", host->address,
+			 BACKEND_PORT);
+		if (i < 2)
+			world_delete(world, KIND_BACKEND, "pool", "web", "address", host->endpoint);
+		else
+			world_add(world, KIND_NEIGHBOR, "address", host->address, "mac",
+				  "02:00:00:00:00:13", "interface", "int");
+		add_host(sim, host);
+	}
+	for (unsigned i = 0; i < CONNECTIONS; i++)
+		sim->connection[i] = (struct connection){
+			.client = i % CLIENTS, .service = i / CLIENTS % setting->services,
+			.port = (uint16_t)(1024 + i / CLIENTS / setting->services)};
+	world_publish(world);
+}
+
+/* Left alone, the table empties: nothing is forgotten in it. */
+static void run_down(struct simulation *sim)
+{
+	struct world *world = sim->world;
+
+	world->now_ns += 3600 * UINT64_C(1000000000);
+	for (unsigned ticks = 0; path_flows(world->path)->live && ticks < FLOWS; ticks++) {
+		world->sent = world->events = 0;
+		path_tick(world->path, world->now_ns);
+	}
+	expect(sim, path_flows(world->path)->live == 0);
+	expect(sim, path_flows(world->path)->half_open == 0);
+	check_gauges(sim);
+	for (unsigned i = 0; i < FLOW_CLOSE_REASON_COUNT; i++)
+		tally.closed[i] += path_flows(world->path)->closed[i];
+	tally.stateless += (unsigned)path_counters(world->path)->stateless;
+	world_free(world);
+}
+
+static void check_tally(unsigned seeds)
+{
+	static const enum verdict refusals[] = {DROP_no_backend, DROP_flow_table_full,
+						DROP_service_flows_full, DROP_reply_collision};
+	static const enum flow_close_reason closes[] = {
+		FLOW_CLOSE_IDLE, FLOW_CLOSE_RESET, FLOW_CLOSE_CLOSED, FLOW_CLOSE_DRAIN,
+		FLOW_CLOSE_BACKEND_LOST};
+
+	assert_in_range(tally.promises, seeds * 300, UINT32_MAX);
+	assert_in_range(tally.established, seeds * 100, UINT32_MAX);
+	assert_in_range(tally.chosen, seeds * 100, UINT32_MAX);
+	assert_in_range(tally.stateless, seeds, UINT32_MAX);
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		assert_int_not_equal(tally.refused[refusals[i]], 0);
+	for (size_t i = 0; i < sizeof(closes) / sizeof(closes[0]); i++)
+		assert_int_not_equal(tally.closed[closes[i]], 0);
+}
+
+static void whatever_happens_promises_are_kept(void **state)
+{
+	const char *wanted = getenv("LB_SEEDS");
+	unsigned seeds = wanted ? (unsigned)strtoul(wanted, NULL, 10) : SEEDS;
+
+	(void)state;
+	for (unsigned seed = 0; seed < seeds; seed++) {
+		struct simulation sim = {
+			.setting = &settings[seed % (sizeof(settings) / sizeof(settings[0]))],
+			.random = seed, .seed = seed};
+
+		set_up(&sim);
+		for (sim.step = 0; sim.step < STEPS; sim.step++)
+			take_step(&sim);
+		run_down(&sim);
+	}
+	if (seeds >= SEEDS)
+		check_tally(seeds);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whatever_happens_promises_are_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
