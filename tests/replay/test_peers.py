@@ -166,13 +166,15 @@ def test_vpp_weights_are_shares_of_the_table(replay, weights):
     chosen = [frame["backend"] for frame in replay.run(config, frames).frames]
     for server, weight in zip(servers, weights):
         share = chosen.count(f"{server}:3307") / flows
-        assert share == pytest.approx(weight / sum(weights), abs=0.03) and bool(share) == bool(weight)
+        assert share == pytest.approx(weight / sum(weights), abs=0.03)
+        assert weight or not share
 
 
 def test_vpp_a_sticky_source_stays_with_its_server(replay):
     """Half of the flows twice, the second time from other ports."""
     config = VPP + pool(3307, *VPP_SERVERS, options="affinity source-ip")
-    config += f"add service s {VPP_VIP}:20000/udp pool p\nadd service t {VPP_VIP}:10000/udp pool p\n"
+    for port in (10000, 20000):
+        config += f"add service s{port} {VPP_VIP}:{port}/udp pool p\n"
     flows = vpp_flows(50)
     again = [packet.copy() for packet in flows]
     for packet in again:

@@ -1,14 +1,15 @@
-/* Simulation: clients, backends, operators and time at random, for many seeds and thousands of steps
- * each, on a whole appliance with a table so small that it is often full.
+/* Simulation: clients, backends, operators and time at random, for many seeds and thousands of
+ * steps each, on a whole appliance with a table so small that it is often full.
  *
- * What is asserted after every step: each frame was counted once, created - closed == live, and what
- * was promised to whom it was promised: a flow that the appliance has made, whose backend nobody has
- * touched and whose time is not over, stays where it is, and its replies find its own port. What is
- * chosen anew is a backend that may be chosen; nobody is turned away while there is one.
+ * What is asserted after every step: each frame was counted once, created - closed == live, and
+ * what was promised to whom it was promised: a flow that the appliance has made, whose backend
+ * nobody has touched and whose time is not over, stays where it is, and its replies find its own
+ * port. What is chosen anew is a backend that may be chosen; nobody is turned away while there is
+ * one.
  *
- * The promises are kept by a model that knows no hash, no table and no timer: it looks at what left.
- * Where it cannot know (a table that was full has no flow to promise anything by), it promises
- * nothing. LB_SEEDS=N runs more seeds, or fewer.
+ * The promises are kept by a model that knows no hash, no table and no timer: it looks at what
+ * left. Where it cannot know (a table that was full has no flow to promise anything by), it
+ * promises nothing. LB_SEEDS=N runs more seeds, or fewer.
  */
 #include "tests/unit/clients.h"
 
@@ -426,7 +427,7 @@ static void check_gauges(const struct simulation *sim)
 	expect(sim, active == path_flows(sim->world->path)->live);
 }
 
-/* Mostly one of a few, and others as time goes on: connections have lives, and the table is full. */
+/* Mostly one of a few, and others as time goes on: connections live, and the table is full. */
 static struct connection *some_connection(struct simulation *sim)
 {
 	unsigned count = CLIENTS * PORTS * sim->setting->services;
