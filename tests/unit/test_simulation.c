@@ -11,145 +11,33 @@
  * left. Where it cannot know (a table that was full has no flow to promise anything by), it
  * promises nothing. LB_SEEDS=N runs more seeds, or fewer.
  */
-#include "tests/unit/clients.h"
+#include "tests/unit/simulation.h"
 
-#include "appliance/path/internal.h"
-
-enum {
-	SEEDS = 200,
-	STEPS = 2000,
-	FLOWS = 64,
-	CLIENTS = 4,
-	PORTS = 20,
-	SERVICES = 3,
-	CONNECTIONS = CLIENTS * PORTS * SERVICES,
-	BUSY = 16,                            /* connections that have most of the traffic */
-	HOSTS = 6,
-	BACKEND_PORT = 8080,
-	HEARTBEAT_S = 3,
-};
-
-/* What the seeds take turns at. */
-static const struct setting {
-	const char *name, *affinity, *when_full, *idle_timeout, *max_flows;
-	unsigned idle_s;   /* 0: the defaults */
-	unsigned services; /* with three, the backends' replies to two of them look alike */
-} settings[] = {
-	{"plain", "5-tuple", "stateless", "none", "none", 0, 2},
-	{"by client", "source-ip", "stateless", "none", "none", 0, 2},
-	{"shed when full", "5-tuple", "shed", "none", "none", 0, 2},
-	{"short idle times", "5-tuple", "stateless", "20", "none", 20, 2},
-	{"a cap", "5-tuple", "stateless", "none", "12", 0, 2},
-	{"ambiguous replies", "5-tuple", "stateless", "none", "none", 0, 3},
-};
-
-static const struct {
-	const char *name, *endpoint, *vip;
-	uint16_t port;
-	uint8_t protocol;
-} services[SERVICES] = {
-	{"web", "203.0.113.10:80/tcp", "203.0.113.10", 80, PROTOCOL_NUMBER_TCP},
-	{"dns", "203.0.113.10:53/udp", "203.0.113.10", 53, PROTOCOL_NUMBER_UDP},
-	{"other", "203.0.113.11:80/tcp", "203.0.113.11", 80, PROTOCOL_NUMBER_TCP},
-};
-
-struct host {
-	bool present, beats, drains, disabled;
-	unsigned weight;
-	unsigned life;         /* counts what ends its flows: being disabled or taken away */
-	uint64_t heard_ns;     /* 0: never */
-	char address[16], endpoint[24];
-};
-
-struct connection {
-	unsigned client, service;
-	uint16_t port;
-	bool bound;            /* the appliance has a flow of it; the rest says more of that flow */
-	bool answered, established;
-	unsigned host, life;   /* whom it is bound to, and the host's life then */
-	uint64_t last_ns;
-};
-
-/* How often the interesting things have happened, so that they did. */
-static struct tally {
-	unsigned promises, established, chosen, stateless, refused[VERDICT_COUNT];
-	uint64_t closed[FLOW_CLOSE_REASON_COUNT];
-} tally;
-
-struct simulation {
-	struct world *world;
-	const struct setting *setting;
-	uint64_t random;
-	unsigned seed, step;
-	struct host host[HOSTS];
-	struct connection connection[CONNECTIONS];
-};
-
-/* SplitMix64. */
-static uint32_t dice(struct simulation *sim, uint32_t sides)
-{
-	uint64_t x = sim->random += UINT64_C(0x9e3779b97f4a7c15);
-
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (uint32_t)((x ^ x >> 31) % sides);
-}
-
-#define expect(sim, condition)                                                                     \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			fail_msg("%s (seed %u, %s, step %u)", #condition, (sim)->seed,             \
-				 (sim)->setting->name, (sim)->step);                               \
-	} while (0)
-
-static bool is_alive(const struct simulation *sim, const struct host *host)
-{
-	return host->present && !host->disabled && host->heard_ns &&
-	       sim->world->now_ns - host->heard_ns < HEARTBEAT_S * UINT64_C(1000000000);
-}
-
-static bool takes_new(const struct simulation *sim, const struct host *host)
-{
-	return is_alive(sim, host) && !host->drains && host->weight;
-}
-
-static bool anybody_takes_new(const struct simulation *sim)
-{
-	for (unsigned i = 0; i < HOSTS; i++)
-		if (takes_new(sim, &sim->host[i]))
-			return true;
-	return false;
-}
-
-/* Seconds that a flow is promised to be kept after its last packet (SEMANTICS, idle timeouts). */
-static uint64_t promised_ns(const struct simulation *sim, const struct connection *connection)
-{
-	unsigned idle_s = sim->setting->idle_s;
-	unsigned s = 30;
-
-	if (services[connection->service].protocol == PROTOCOL_NUMBER_UDP)
-		s = idle_s ? idle_s : connection->answered ? 180 : 30;
-	else if (connection->established)
-		s = idle_s ? idle_s : 900;
-	return s * UINT64_C(1000000000);
-}
-
-/* True while the flow stands, as far as time and its host's fate go. */
-static bool stands(const struct simulation *sim, const struct connection *connection)
-{
-	return connection->bound && connection->life == sim->host[connection->host].life &&
-	       sim->world->now_ns - connection->last_ns < promised_ns(sim, connection);
-}
+enum { SEEDS = 200, STEPS = 2000 };
 
 static uint64_t created(const struct simulation *sim)
 {
 	return path_flows(sim->world->path)->created;
 }
 
+/* What control is told of health goes into the next snapshot. */
+static void hear(struct world *world)
+{
+	for (unsigned i = 0; i < world->events; i++)
+		if (world->event[i].type == EVENT_TARGET_UP ||
+		    world->event[i].type == EVENT_TARGET_DOWN)
+			compiler_health(&world->compiler, world->event[i].id,
+					world->event[i].type == EVENT_TARGET_UP ? HEALTH_UP :
+										  HEALTH_DOWN);
+	world->events = 0;
+}
+
 static enum verdict receive(struct simulation *sim, const struct world_packet *packet)
 {
-	sim->world->events = 0;
-	return world_receive(sim->world, *packet);
+	enum verdict verdict = world_receive(sim->world, *packet);
+
+	hear(sim->world);
+	return verdict;
 }
 
 static const char *client_address(unsigned client)
@@ -185,10 +73,11 @@ static uint8_t client_flags(struct simulation *sim, const struct connection *con
 	return TCP_ACK;
 }
 
-/* A packet for which nothing left. */
-static void check_refusal(struct simulation *sim, enum verdict verdict)
+/* A packet that was not forwarded. */
+static void check_refusal(struct simulation *sim, enum verdict verdict, uint8_t flags)
 {
 	const struct flow_table *flows = path_flows(sim->world->path);
+	const struct setting *setting = sim->setting;
 
 	switch ((int)verdict) {
 	case DROP_no_backend:
@@ -196,19 +85,24 @@ static void check_refusal(struct simulation *sim, enum verdict verdict)
 		break;
 	case DROP_flow_table_full:
 		expect(sim, flows->live == FLOWS || flows->half_open == flows->half_open_max);
-		expect(sim, strcmp(sim->setting->when_full, "shed") == 0 ||
-				    sim->setting->services == SERVICES);
+		expect(sim, setting->when_full || setting->second_vip);
 		break;
 	case DROP_service_flows_full:
-		expect(sim, strcmp(sim->setting->max_flows, "none") != 0);
+		expect(sim, setting->max_flows);
 		break;
 	case DROP_reply_collision:
-		expect(sim, sim->setting->services == SERVICES);
+		expect(sim, setting->second_vip);
+		break;
+	case DROP_no_flow:
+		expect(sim, setting->second_vip && flags & TCP_RST);
+		break;
+	case DROP_backend_lost:
+		expect(sim, setting->on_backend_loss && flags && !(flags & TCP_SYN));
 		break;
 	default:
 		fail_msg("%s (seed %u, step %u)", verdict_name(verdict), sim->seed, sim->step);
 	}
-	expect(sim, sim->world->sent == 0);
+	expect(sim, sim->world->sent == 0 || verdict == DROP_backend_lost);
 	tally.refused[verdict]++;
 }
 
@@ -230,7 +124,7 @@ static void client_sends(struct simulation *sim, struct connection *connection)
 {
 	const struct host *bound = &sim->host[connection->host];
 	const uint8_t flags = client_flags(sim, connection);
-	const bool keeps = stands(sim, connection) && is_alive(sim, bound) &&
+	const bool keeps = stands(sim, connection) && keeps_flows(sim, bound) &&
 			   !(bound->drains && flags & TCP_SYN);
 	const uint64_t before = created(sim);
 	const struct world_packet packet = {
@@ -243,7 +137,7 @@ static void client_sends(struct simulation *sim, struct connection *connection)
 
 	if (verdict != VERDICT_FORWARDED) {
 		expect(sim, !keeps);
-		check_refusal(sim, verdict);
+		check_refusal(sim, verdict, flags);
 		connection->bound = false;
 		return;
 	}
@@ -253,7 +147,7 @@ static void client_sends(struct simulation *sim, struct connection *connection)
 
 	expect(sim, sim->world->sent == 1);
 	expect(sim, from_be16(sent.destination_port) == BACKEND_PORT);
-	expect(sim, is_alive(sim, host));
+	expect(sim, keeps_flows(sim, host));
 	expect(sim, !keeps || (host == bound && !is_new));
 	expect(sim, !is_new || takes_new(sim, host));
 	tally.promises += keeps;
@@ -288,7 +182,7 @@ static void backend_answers(struct simulation *sim, struct connection *connectio
 		.payload = dice(sim, 40)};
 
 	/* A stray reply to one VIP's client would be taken for the other's, and rightly. */
-	if (!keeps && sim->setting->services == SERVICES)
+	if (!keeps && sim->setting->second_vip)
 		return;
 	enum verdict verdict = receive(sim, &packet);
 	if (host->present)
@@ -327,8 +221,9 @@ static void time_passes(struct simulation *sim)
 	world->now_ns += (roll == 0 ? 1000000 : roll == 1 ? 100000 : roll == 2 ? 31000 :
 			  ms[roll % (sizeof(ms) / sizeof(ms[0]))]) * 1000000;
 	do {
-		world->sent = world->events = 0;
+		world->sent = 0;
 		path_tick(world->path, world->now_ns);
+		hear(world);
 	} while (path_deadline(world->path) <= world->now_ns);
 	world_check_laws(world);
 	for (unsigned i = 0; i < HOSTS; i++)
@@ -379,16 +274,17 @@ static void set_weight(struct simulation *sim, struct host *host)
 				 host->endpoint, "weight", text, NULL) >= 0);
 }
 
-static void operator_acts(struct simulation *sim)
+/* Every other time nothing but what is known of health has changed. */
+static void control_acts(struct simulation *sim)
 {
 	struct host *host = &sim->host[dice(sim, HOSTS)];
-	uint32_t roll = dice(sim, 4), cursor = 0;
+	uint32_t roll = dice(sim, 8), cursor = 0;
 
-	if (!host->present || roll == 0)
+	if (roll < 3 && (!host->present || roll == 0))
 		host_comes_or_goes(sim, host);
 	else if (roll == 1)
 		set_weight(sim, host);
-	else
+	else if (roll < 4 && host->present)
 		set_admin(sim, host);
 	world_publish(sim->world);
 	if (dice(sim, 2))
@@ -430,7 +326,7 @@ static void check_gauges(const struct simulation *sim)
 /* Mostly one of a few, and others as time goes on: connections live, and the table is full. */
 static struct connection *some_connection(struct simulation *sim)
 {
-	unsigned count = CLIENTS * PORTS * sim->setting->services;
+	unsigned count = CLIENTS * PORTS * services_of(sim->setting);
 
 	if (dice(sim, 8) == 0)
 		return &sim->connection[dice(sim, count)];
@@ -450,11 +346,16 @@ static void take_step(struct simulation *sim)
 		time_passes(sim);
 	else if (roll < 980)
 		stranger_sends(sim);
-	else if (roll < 995)
+	else if (roll < 994)
 		sim->host[dice(sim, HOSTS)].beats ^= true;
 	else
-		operator_acts(sim);
+		control_acts(sim);
 	check_gauges(sim);
+}
+
+static const char *or_else(const char *given, const char *initial)
+{
+	return given ? given : initial;
 }
 
 static void set_up(struct simulation *sim)
@@ -466,12 +367,18 @@ static void set_up(struct simulation *sim)
 		world_add(world, KIND_NEIGHBOR, "address", client_address(i), "mac",
 			  "02:00:00:00:07:08", "interface", "ext");
 	world_add(world, KIND_CHECK, "name", "beat", "type", "heartbeat");
-	world_set(world, KIND_POOL, "name", "web", "affinity", setting->affinity, "check", "beat");
+	world_set(world, KIND_POOL, "name", "web", "check", "beat",
+		  "affinity", or_else(setting->affinity, "5-tuple"),
+		  "scheduler", or_else(setting->scheduler, "maglev"));
 	world_delete(world, KIND_SERVICE, "name", "web");
-	for (unsigned i = 0; i < setting->services; i++)
+	for (unsigned i = 0; i < services_of(setting); i++)
 		world_add(world, KIND_SERVICE, "name", services[i].name, "address",
-			  services[i].endpoint, "pool", "web", "when-full", setting->when_full,
-			  "idle-timeout", setting->idle_timeout, "max-flows", setting->max_flows);
+			  services[i].endpoint, "pool", "web",
+			  "when-full", or_else(setting->when_full, "stateless"),
+			  "idle-timeout", or_else(setting->idle_timeout, "none"),
+			  "max-flows", or_else(setting->max_flows, "none"),
+			  "fail-open", or_else(setting->fail_open, "off"),
+			  "on-backend-loss", or_else(setting->on_backend_loss, "reselect"));
 	for (unsigned i = 0; i < HOSTS; i++) {
 		struct host *host = &sim->host[i];
 
@@ -487,8 +394,8 @@ static void set_up(struct simulation *sim)
 	}
 	for (unsigned i = 0; i < CONNECTIONS; i++)
 		sim->connection[i] = (struct connection){
-			.client = i % CLIENTS, .service = i / CLIENTS % setting->services,
-			.port = (uint16_t)(1024 + i / CLIENTS / setting->services)};
+			.client = i % CLIENTS, .service = i / CLIENTS % services_of(setting),
+			.port = (uint16_t)(1024 + i / CLIENTS / services_of(setting))};
 	world_publish(world);
 }
 
@@ -499,7 +406,7 @@ static void run_down(struct simulation *sim)
 
 	world->now_ns += 3600 * UINT64_C(1000000000);
 	for (unsigned ticks = 0; path_flows(world->path)->live && ticks < FLOWS; ticks++) {
-		world->sent = world->events = 0;
+		world->sent = 0;
 		path_tick(world->path, world->now_ns);
 	}
 	expect(sim, path_flows(world->path)->live == 0);
@@ -514,7 +421,8 @@ static void run_down(struct simulation *sim)
 static void check_tally(unsigned seeds)
 {
 	static const enum verdict refusals[] = {DROP_no_backend, DROP_flow_table_full,
-						DROP_service_flows_full, DROP_reply_collision};
+						DROP_service_flows_full, DROP_reply_collision,
+						DROP_no_flow, DROP_backend_lost};
 	static const enum flow_close_reason closes[] = {
 		FLOW_CLOSE_IDLE, FLOW_CLOSE_RESET, FLOW_CLOSE_CLOSED, FLOW_CLOSE_DRAIN,
 		FLOW_CLOSE_BACKEND_LOST};

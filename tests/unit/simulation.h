@@ -1,0 +1,169 @@
+/* The model of test_simulation.c: who is there, which connections there are, and what has been
+ * promised to whom. It knows nothing of how the appliance does it. */
+#ifndef TESTS_UNIT_SIMULATION_H
+#define TESTS_UNIT_SIMULATION_H
+
+#include "tests/unit/clients.h"
+
+#include "appliance/path/internal.h"
+
+enum {
+	FLOWS = 64,
+	CLIENTS = 4,
+	PORTS = 20,
+	SERVICES = 3,
+	CONNECTIONS = CLIENTS * PORTS * SERVICES,
+	BUSY = 16,                            /* connections that have most of the traffic */
+	HOSTS = 6,
+	BACKEND_PORT = 8080,
+	HEARTBEAT_S = 3,
+};
+
+/* What the seeds take turns at. What is not given is the default. */
+static const struct setting {
+	const char *name, *scheduler, *affinity, *when_full, *idle_timeout, *max_flows;
+	const char *fail_open, *on_backend_loss;
+	unsigned idle_s;    /* idle_timeout as a number */
+	bool second_vip;    /* for which the backends' replies look alike */
+} settings[] = {
+	{.name = "plain"},
+	{.name = "by client", .affinity = "source-ip"},
+	{.name = "round-robin", .scheduler = "round-robin"},
+	{.name = "least-connections", .scheduler = "least-connections"},
+	{.name = "shed when full", .when_full = "shed"},
+	{.name = "short idle times", .idle_timeout = "20", .idle_s = 20},
+	{.name = "a cap", .max_flows = "12"},
+	{.name = "ambiguous replies", .second_vip = true},
+	{.name = "fail-open", .fail_open = "on"},
+	{.name = "reset on loss", .on_backend_loss = "reset", .second_vip = true},
+};
+
+static const struct {
+	const char *name, *endpoint, *vip;
+	uint16_t port;
+	uint8_t protocol;
+} services[SERVICES] = {
+	{"web", "203.0.113.10:80/tcp", "203.0.113.10", 80, PROTOCOL_NUMBER_TCP},
+	{"dns", "203.0.113.10:53/udp", "203.0.113.10", 53, PROTOCOL_NUMBER_UDP},
+	{"other", "203.0.113.11:80/tcp", "203.0.113.11", 80, PROTOCOL_NUMBER_TCP},
+};
+
+static unsigned services_of(const struct setting *setting)
+{
+	return setting->second_vip ? SERVICES : SERVICES - 1;
+}
+
+struct host {
+	bool present, beats, drains, disabled;
+	unsigned weight;
+	unsigned life;         /* counts what ends its flows: being disabled or taken away */
+	uint64_t heard_ns;     /* 0: never */
+	char address[16], endpoint[24];
+};
+
+struct connection {
+	unsigned client, service;
+	uint16_t port;
+	bool bound;            /* the appliance has a flow of it; the rest says more of that flow */
+	bool answered, established;
+	unsigned host, life;   /* whom it is bound to, and the host's life then */
+	uint64_t last_ns;
+};
+
+/* How often the interesting things have happened, so that they did. */
+static struct tally {
+	unsigned promises, established, chosen, stateless, refused[VERDICT_COUNT];
+	uint64_t closed[FLOW_CLOSE_REASON_COUNT];
+} tally;
+
+struct simulation {
+	struct world *world;
+	const struct setting *setting;
+	uint64_t random;
+	unsigned seed, step;
+	struct host host[HOSTS];
+	struct connection connection[CONNECTIONS];
+};
+
+/* SplitMix64. */
+static uint32_t dice(struct simulation *sim, uint32_t sides)
+{
+	uint64_t x = sim->random += UINT64_C(0x9e3779b97f4a7c15);
+
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (uint32_t)((x ^ x >> 31) % sides);
+}
+
+#define expect(sim, condition)                                                                     \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			fail_msg("%s (seed %u, %s, step %u)", #condition, (sim)->seed,             \
+				 (sim)->setting->name, (sim)->step);                               \
+	} while (0)
+
+static bool is_alive(const struct simulation *sim, const struct host *host)
+{
+	return host->present && !host->disabled && host->heard_ns &&
+	       sim->world->now_ns - host->heard_ns < HEARTBEAT_S * UINT64_C(1000000000);
+}
+
+static bool is_usable(const struct simulation *sim, const struct host *host)
+{
+	return is_alive(sim, host) && !host->drains && host->weight;
+}
+
+/* True where health does not count, since it would leave nobody. */
+static bool is_open(const struct simulation *sim)
+{
+	for (unsigned i = 0; i < HOSTS; i++)
+		if (is_usable(sim, &sim->host[i]))
+			return false;
+	return sim->setting->fail_open;
+}
+
+static bool takes_new(const struct simulation *sim, const struct host *host)
+{
+	return is_usable(sim, host) || (is_open(sim) && host->present && !host->disabled &&
+					!host->drains && host->weight);
+}
+
+/* Who was failed open when the snapshot was made stays so until the next one: nobody searches a pool
+ * for the first backend that comes back. */
+static bool keeps_flows(const struct simulation *sim, const struct host *host)
+{
+	bool was_open = sim->setting->fail_open && !sim->world->path->snapshot->pool[0].usable;
+
+	return is_alive(sim, host) ||
+	       ((is_open(sim) || was_open) && host->present && !host->disabled);
+}
+
+static bool anybody_takes_new(const struct simulation *sim)
+{
+	for (unsigned i = 0; i < HOSTS; i++)
+		if (takes_new(sim, &sim->host[i]))
+			return true;
+	return false;
+}
+
+/* Seconds that a flow is promised to be kept after its last packet (SEMANTICS, idle timeouts). */
+static uint64_t promised_ns(const struct simulation *sim, const struct connection *connection)
+{
+	unsigned idle_s = sim->setting->idle_s;
+	unsigned s = 30;
+
+	if (services[connection->service].protocol == PROTOCOL_NUMBER_UDP)
+		s = idle_s ? idle_s : connection->answered ? 180 : 30;
+	else if (connection->established)
+		s = idle_s ? idle_s : 900;
+	return s * UINT64_C(1000000000);
+}
+
+/* True while the flow stands, as far as time and its host's fate go. */
+static bool stands(const struct simulation *sim, const struct connection *connection)
+{
+	return connection->bound && connection->life == sim->host[connection->host].life &&
+	       sim->world->now_ns - connection->last_ns < promised_ns(sim, connection);
+}
+
+#endif
