@@ -138,6 +138,38 @@ static void all_backends_may_drain_at_once(void **state)
 	world_free(world);
 }
 
+/* A datagram says nothing of an end: who goes on keeps his backend, who is silent lets it go. */
+static void udp_flows_of_a_draining_backend_stay_and_end_by_their_idle_time(void **state)
+{
+	struct world *world = world_web(1024);
+	struct world_packet packet = client(1, 0);
+
+	(void)state;
+	world_add(world, KIND_SERVICE, "name", "dns", "address", "203.0.113.10:53/udp",
+		  "pool", "web");
+	world_publish(world);
+	packet.protocol = PROTOCOL_NUMBER_UDP;
+	packet.destination_port = 53;
+	do {
+		packet.source_port++;
+		assert_int_equal(world_receive(world, packet), VERDICT_FORWARDED);
+	} while (world_read(&world->frame[0]).destination.raw != world_address("10.0.0.11").raw);
+	backend_admin(world, "10.0.0.11", "drain");
+	for (unsigned i = 0; i < 10; i++) {
+		world->now_ns += 29ULL * SECOND;
+		path_tick(world->path, world->now_ns);
+		assert_int_equal(world_receive(world, packet), VERDICT_FORWARDED);
+		assert_address(world_read(&world->frame[0]).destination, "10.0.0.11");
+	}
+	assert_int_equal(path_flows(world->path)->live, 1);
+	world->now_ns += 30ULL * SECOND;
+	path_tick(world->path, world->now_ns + SECOND / 10);
+	assert_int_equal(path_flows(world->path)->live, 0);
+	assert_int_equal(world_receive(world, packet), VERDICT_FORWARDED);
+	assert_address(world_read(&world->frame[0]).destination, "10.0.0.12");
+	world_free(world);
+}
+
 static void a_backend_that_leaves_one_pool_keeps_its_flows_of_the_other(void **state)
 {
 	struct world *world = world_web(1024);
@@ -368,6 +400,8 @@ int main(void)
 		cmocka_unit_test(a_disabled_backend_is_not_heard_any_more),
 		cmocka_unit_test(a_client_to_be_reset_keeps_its_flow_until_it_is_told),
 		cmocka_unit_test(all_backends_may_drain_at_once),
+		cmocka_unit_test(
+			udp_flows_of_a_draining_backend_stay_and_end_by_their_idle_time),
 		cmocka_unit_test(a_backend_that_leaves_one_pool_keeps_its_flows_of_the_other),
 		cmocka_unit_test(flows_take_a_new_route_at_once),
 		cmocka_unit_test(flows_outlive_an_interface_that_is_down),
