@@ -17,7 +17,7 @@ static int refuse(struct session *session, int error, const char *text)
 	return error;
 }
 
-static bool wants_json(const struct session *session)
+bool session_wants_json(const struct session *session)
 {
 	for (unsigned i = 0; i < session->command->pipes; i++)
 		if (session->command->pipe[i].type == PIPE_JSON)
@@ -31,7 +31,7 @@ int command_check(struct session *session)
 	bool lookup = command->syntax.id == COMMAND_LOOKUP;
 	struct position position;
 
-	for (unsigned i = 0; wants_json(session) && i < command->pipes; i++) {
+	for (unsigned i = 0; session_wants_json(session) && i < command->pipes; i++) {
 		const struct word *word = &command->words.word[command->pipe[i].word];
 
 		if (command->pipe[i].type != PIPE_JSON && command->pipe[i].type != PIPE_NO_MORE)
@@ -75,13 +75,12 @@ static void put_part(void *context, bool heading, const char *text, size_t size)
 	session->sink.output(session->sink.context, heading, text, size);
 }
 
-/* Takes the report over. */
-static int put_report(struct session *session, struct report *report)
+int command_report(struct session *session, struct report *report)
 {
 	int error = 0;
 
 	begin_output(session);
-	if (wants_json(session))
+	if (session_wants_json(session))
 		session_print_text(session, render_json(report));
 	else
 		error = render_text(report, put_part, session);
@@ -116,7 +115,7 @@ static int show_topic(struct session *session)
 	int result = appliance->report(appliance->context, session->command->syntax.topic, &filter,
 				       &report, error, sizeof(error));
 
-	return result < 0 ? refuse(session, result, error) : put_report(session, report);
+	return result < 0 ? refuse(session, result, error) : command_report(session, report);
 }
 
 static int put_text(struct session *session, char *text)
@@ -129,10 +128,13 @@ static int put_text(struct session *session, char *text)
 
 static int show_config(struct session *session)
 {
-	const struct config *config = session->appliance->running(session->appliance->context);
+	const struct config *config = session->command->arguments.running ?
+					      session_running(session) : session_config(session);
 
+	if (!config)
+		return refuse(session, -ENOMEM, "out of memory");
 	return put_text(session,
-			wants_json(session) ? render_config_json(config) : config_text(config));
+			session_wants_json(session) ? render_config_json(config) : config_text(config));
 }
 
 static int show_revisions(struct session *session)
@@ -147,7 +149,7 @@ static int show_revisions(struct session *session)
 	result = appliance->revision_text(appliance->context, number, &text, error, sizeof(error));
 	if (result < 0)
 		return refuse(session, result, error);
-	if (!wants_json(session))
+	if (!session_wants_json(session))
 		return put_text(session, text);
 	json = render_revision_json(number, text);
 	free(text);
@@ -168,7 +170,7 @@ static int run_lookup(struct session *session)
 	int result = appliance->lookup(appliance->context, &question, &report, error,
 				       sizeof(error));
 
-	return result < 0 ? refuse(session, result, error) : put_report(session, report);
+	return result < 0 ? refuse(session, result, error) : command_report(session, report);
 }
 
 static int clear_counters(struct session *session)
@@ -190,7 +192,7 @@ static int clear_flow(struct session *session)
 
 	if (result < 0)
 		return refuse(session, result, error);
-	if (wants_json(session))
+	if (session_wants_json(session))
 		session_print_text(session, render_clear_json(count));
 	else if (!(session->request.flags & REQUEST_QUIET))
 		session_print(session, "%" PRIu64 " flow%s closed.\n", count,
@@ -202,7 +204,7 @@ static int clear_flow(struct session *session)
 static int run_export(struct session *session)
 {
 	const char *file = session->command->arguments.file;
-	char *config = config_text(session->appliance->running(session->appliance->context));
+	char *config = config_text(session_running(session));
 	char *script = NULL;
 
 	if (!config || asprintf(&script, "%scommit\n", config) < 0)
@@ -213,7 +215,7 @@ static int run_export(struct session *session)
 	if (*file)
 		session->sink.file(session->sink.context, file, script, strlen(script));
 	else
-		session_print_text(session, wants_json(session) ? render_export_json(script) :
+		session_print_text(session, session_wants_json(session) ? render_export_json(script) :
 								  strdup(script));
 	free(script);
 	return 0;
@@ -321,14 +323,17 @@ static void begin_wait(struct session *session, const struct place *place)
 	wait_poll(session);
 }
 
-/* The change itself is committed: what is left is the clock, and the wait. */
+/* The change itself is committed: what is left is the clock, and the wait. Unless a candidate is open:
+ * then all of it is to be done, now. */
 static int after_change(struct session *session, const struct place *place)
 {
 	const struct command *command = session->command;
 	const struct appliance *appliance = session->appliance;
 	char error[FAULT_TEXT_SIZE];
-	int result = 0;
+	int result = session->candidate ? candidate_operate(session) : 0;
 
+	if (result)
+		return result < 0 ? result : 0;
 	if (command->syntax.id == COMMAND_DRAIN)
 		result = appliance->drain_deadline(appliance->context, command->change.object,
 						   command->arguments.timeout_ns, error,
@@ -361,12 +366,16 @@ int command_run(struct session *session, const struct place *place)
 	case COMMAND_HISTORY: return at_keyboard(session, "history");
 	case COMMAND_TERMINAL: return set_terminal(session);
 	case COMMAND_QUIT: return at_keyboard(session, "quit");
+	case COMMAND_COMPARE: return run_compare(session);
+	case COMMAND_ROLLBACK: return candidate_rollback(session);
+	case COMMAND_COMMIT: return candidate_commit_nothing(session);
 	case COMMAND_ADD:
 	case COMMAND_SET:
 	case COMMAND_DELETE:
-	case COMMAND_ROLLBACK:
+	case COMMAND_CONFIGURE:
+	case COMMAND_CONFIRM:
+	case COMMAND_DISCARD:
 	case COMMAND_LOAD:
-	case COMMAND_COMMIT:
 		break;
 	}
 	return 0;

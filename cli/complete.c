@@ -38,14 +38,14 @@ static int cursor_place(struct cursor *cursor, const char *line, struct fault *r
 }
 
 /* The text of an id attribute: of every object, or of those whose first id is `first`. */
-static void live_ids(const struct session *session, enum kind kind, unsigned index,
+static void live_ids(struct session *session, enum kind kind, unsigned index,
 		     const char *first, live_value *visit, void *context)
 {
-	const struct config *config = session->appliance->running(session->appliance->context);
+	const struct config *config = session_config(session);
 	const struct attribute *attribute = schema_of(kind)->attribute;
 	char text[TEXT_SIZE], last[TEXT_SIZE] = "";
 
-	for (unsigned i = 0; i < config_count(config, kind); i++) {
+	for (unsigned i = 0; config && i < config_count(config, kind); i++) {
 		const char *object = config_at(config, kind, i);
 
 		value_format(&attribute[0], object + attribute[0].offset, 0, text, sizeof(text));
@@ -78,7 +78,7 @@ static void live_revisions(const struct session *session, live_value *visit, voi
 }
 
 /* The values that there are for what is awaited: keywords, or names of live objects. */
-static void live_values(const struct session *session, const struct cursor *cursor,
+static void live_values(struct session *session, const struct cursor *cursor,
 			const struct next *next, live_value *visit, void *context)
 {
 	const struct parameter *parameter = &next->parameter;
@@ -187,7 +187,7 @@ static void help_keywords(struct help *help, const struct attribute *attribute)
 			help_line(help, k->name, k->help);
 }
 
-static void help_next(const struct session *session, const struct cursor *cursor,
+static void help_next(struct session *session, const struct cursor *cursor,
 		      const struct next *next, struct help *help)
 {
 	const struct attribute *attribute = next->parameter.attribute;
@@ -212,7 +212,7 @@ static void help_next(const struct session *session, const struct cursor *cursor
 }
 
 /* Both passes over what `each` tells. */
-static void help_print(struct session *session, void (*each)(const struct session *, const void *,
+static void help_print(struct session *session, void (*each)(struct session *, const void *,
 							      struct help *), const void *what,
 		       const char *typed)
 {
@@ -229,7 +229,7 @@ static void help_print(struct session *session, void (*each)(const struct sessio
 	session_print_text(session, fclose(help.stream) == 0 ? text : NULL);
 }
 
-static void each_next(const struct session *session, const void *what, struct help *help)
+static void each_next(struct session *session, const void *what, struct help *help)
 {
 	const struct cursor *cursor = what;
 
@@ -250,7 +250,7 @@ void session_help(struct session *session, const char *line)
 	free(cursor);
 }
 
-static void each_command(const struct session *session, const void *what, struct help *help)
+static void each_command(struct session *session, const void *what, struct help *help)
 {
 	struct next next[NEXT_MAX];
 	unsigned count = position_next(what, next);
@@ -260,7 +260,7 @@ static void each_command(const struct session *session, const void *what, struct
 		help_line(help, next[i].word, next[i].help);
 }
 
-static void each_parameter(const struct session *session, const void *what, struct help *help)
+static void each_parameter(struct session *session, const void *what, struct help *help)
 {
 	struct parameter p;
 	char name[128];

@@ -2,10 +2,11 @@
 #ifndef CLI_ENGINE_H
 #define CLI_ENGINE_H
 
+#include "cli/candidate.h"
 #include "cli/match.h"
 #include "cli/session.h"
 
-enum { FAULTS_TOLD = 20 };
+enum { FAULTS_TOLD = 20, CANDIDATE_CLOSED = -1 };
 
 /* Where a line came from, for the faults in it. */
 struct place {
@@ -31,12 +32,18 @@ struct wait {
 	struct place place;
 };
 
-/* The candidate that the lines at hand are applied to. */
+/* What the lines of one request come to: in force when all of them hold, or taken into the open
+ * candidate. */
 struct transaction {
-	struct config *candidate;       /* NULL as long as no line has changed anything */
+	struct config *config;          /* NULL as long as no line has changed anything */
+	struct line_list typed;         /* where a candidate is open: what it is to take */
+	bool touched;                   /* the open candidate, or opened or closed it */
+	bool configured;                /* a script that began with `configure`: it needs `commit` */
 	bool ended;                     /* by `commit` or `quit`: no line may follow */
 	bool loading;                   /* a file: only lines that change, and `commit` */
-	bool committed;                 /* `commit` was read */
+	bool committed;                 /* `commit` was read, */
+	bool checks;                    /* `commit check`, */
+	uint64_t confirm_ns;            /* `commit confirmed` */
 	char comment[TEXT_SIZE];
 	unsigned lines, failed;
 	char **missing;                 /* names that would be there, had their lines not failed */
@@ -58,6 +65,9 @@ struct session {
 	bool paused;                    /* --each, between two transactions */
 	enum exit_status status;
 	struct transaction transaction;
+	struct candidate *candidate;    /* opened by `configure`; NULL: none is open */
+	long told_lines;                /* of it, as the console knows; CANDIDATE_CLOSED */
+	uint64_t unconfirmed;           /* the revision that this session has committed so; 0: none */
 	struct act *act;
 	size_t acts, acts_done, acts_capacity;
 	struct wait wait;
@@ -84,6 +94,47 @@ bool transaction_text(struct session *session, const struct place *place, bool p
 /* Commits, or checks, or says why not. True where the lines put off may run. */
 bool transaction_end(struct session *session);
 void transaction_forget(struct session *session);
+/* The configuration of a revision; NULL with session->fault. */
+struct config *session_revision_config(struct session *session, uint64_t number);
+
+/* commit.c: what becomes of a whole configuration. */
+struct commit_wish {
+	const char *comment;
+	uint64_t confirm_ns; /* commit confirmed; 0: for good */
+	bool confirms;       /* what this session has committed unconfirmed, too */
+};
+/* Commits; tells what came of it, or why not. */
+bool commit_config(struct session *session, const struct config *config,
+		   const struct commit_wish *wish);
+/* Tells what a commit would do. With `answers`, the exit status says whether it would change something. */
+bool commit_check(struct session *session, const struct config *config, bool answers);
+bool commit_refuse(struct session *session, const char *error);
+
+/* configure.c: each 0, or a negative errno with session->fault. */
+int candidate_configure(struct session *session);
+int candidate_discard(struct session *session);
+/* Commands that act on what runs while a candidate is open; operate: 1 where they were refused and
+ * that has been told. */
+int candidate_operate(struct session *session);
+int candidate_rollback(struct session *session);
+/* `commit` where no candidate is open: it can only mean what waits to be confirmed. */
+int candidate_commit_nothing(struct session *session);
+/* Takes what the transaction's lines have come to; commits it all where they say so. */
+bool candidate_end(struct session *session);
+/* In JSON, what has become of it: {"candidate":{"revision":41,"lines":3}}. */
+void candidate_tell(struct session *session);
+
+/* compare.c: `compare [N [M]]`. */
+int run_compare(struct session *session);
+/* Prints the report, which it takes over. */
+int command_report(struct session *session, struct report *report);
+
+/* What commands at hand are about: the open candidate, or what runs. NULL where memory lacks. */
+const struct config *session_config(struct session *session);
+const struct config *session_running(const struct session *session);
+uint64_t session_revision(const struct session *session);
+/* True where the command at hand is to answer in JSON. */
+bool session_wants_json(const struct session *session);
 
 /* Runs a command that reads or acts; 0 or a negative errno with session->fault. */
 int command_run(struct session *session, const struct place *place);

@@ -70,10 +70,27 @@ static const struct attribute show_revisions[] = {
 	 .help = "the whole text of this one"},
 };
 
+static const struct attribute show_config[] = {
+	{"running", VALUE_NUMBER, PARAMETER_SWITCH, AT(running),
+	 .help = "what runs, also where a candidate is open"},
+};
+
 static const struct attribute lookup_parameters[] = {
 	{"source", VALUE_ENDPOINT, NEEDED, AT(source), .help = "client's address:port"},
 	{"destination", VALUE_VIP, NEEDED, AT(destination),
 	 .help = "address:port/protocol of a service"},
+};
+
+static const struct attribute compare_parameters[] = {
+	{"revision", VALUE_NUMBER, OPERAND | PARAMETER_REVISION, AT(revision), 1, UINT32_MAX,
+	 .help = "from this revision on (default: from what runs to the candidate)"},
+	{"other", VALUE_NUMBER, OPERAND | PARAMETER_REVISION, AT(other_revision), 1, UINT32_MAX,
+	 .help = "to this one (default: to the candidate, or to what runs)"},
+};
+
+static const struct attribute discard_parameters[] = {
+	{"line", VALUE_NUMBER, OPERAND, AT(number), 1, UINT32_MAX,
+	 .help = "only this line of it, by the number that conflicts are told with"},
 };
 
 static const struct attribute rollback_parameters[] = {
@@ -93,7 +110,14 @@ static const struct attribute load_parameters[] = {
 	 .help = "in place of what runs; the file must end with `commit`"},
 };
 
+#define SECOND_NS UINT64_C(1000000000)
+#define CONFIRM_MAX_NS (7 * 24 * 3600 * SECOND_NS)
+
 static const struct attribute commit_parameters[] = {
+	{"check", VALUE_NUMBER, PARAMETER_SWITCH | PARAMETER_EXCLUSIVE, AT(check),
+	 .help = "only tell whether it would be accepted, and what it would do"},
+	{"confirmed", VALUE_DURATION, PARAMETER_MINUTES | PARAMETER_EXCLUSIVE, AT(confirm_ns),
+	 SECOND_NS, CONFIRM_MAX_NS, .help = "undone after so many minutes, unless you `confirm`"},
 	{"comment", VALUE_TEXT, PARAMETER_RAW, AT(comment), 0, TEXT_SIZE,
 	 .help = "why, for `show revisions`"},
 };
@@ -151,8 +175,9 @@ static const struct row rows[] = {
 	SHOW(FLOW, "flow", "live flows", OWN(show_flow)),
 	SHOW(DROPS, "drops", "dropped frames, by reason"),
 	SHOW(STATS, "stats", "frames in and out, by interface"),
-	ONE(COMMAND_SHOW_CONFIG, "show", "config", "the configuration that runs, as a script",
-	    .pipes = true),
+	ONE(COMMAND_SHOW_CONFIG, "show", "config",
+	    "the configuration as a script: the candidate, or what runs", .pipes = true,
+	    OWN(show_config)),
 	ONE(COMMAND_SHOW_REVISIONS, "show", "revisions", "what can be rolled back to",
 	    .topic = TOPIC_REVISIONS, .pipes = true, OWN(show_revisions)),
 	SHOW(EVENTS, "events", "what happened lately", OWN(show_events)),
@@ -161,11 +186,18 @@ static const struct row rows[] = {
 	    .pipes = true, OWN(lookup_parameters)),
 	ONE(COMMAND_CLEAR_COUNTERS, "clear", "counters", "set all counters to 0"),
 	ONE(COMMAND_CLEAR_FLOW, "clear", "flow", "close flows, all or some", OWN(clear_flow)),
-	ONE(COMMAND_ROLLBACK, "rollback", NULL, "go back to a revision", OWN(rollback_parameters)),
+	ONE(COMMAND_CONFIGURE, "configure", NULL,
+	    "open a candidate: changes that come into force together, at commit"),
+	ONE(COMMAND_COMPARE, "compare", NULL, "what the candidate changes, or what differs",
+	    .pipes = true, OWN(compare_parameters)),
+	ONE(COMMAND_COMMIT, "commit", NULL, "bring the candidate into force, or end a script",
+	    OWN(commit_parameters)),
+	ONE(COMMAND_CONFIRM, "confirm", NULL, "keep what `commit confirmed` brought into force"),
+	ONE(COMMAND_DISCARD, "discard", NULL, "drop the candidate", OWN(discard_parameters)),
+	ONE(COMMAND_ROLLBACK, "rollback", NULL, "go back to a revision",
+	    OWN(rollback_parameters)),
 	ONE(COMMAND_LOAD, "load", NULL, "run a script of configuration commands",
 	    OWN(load_parameters)),
-	ONE(COMMAND_COMMIT, "commit", NULL, "end a script that is complete",
-	    OWN(commit_parameters)),
 	ONE(COMMAND_EXPORT, "export", NULL, "write the configuration as a script",
 	    OWN(export_parameters)),
 	ONE(COMMAND_BACKUP, "backup", NULL, "write a copy of the store", OWN(backup_parameters)),
@@ -304,6 +336,8 @@ const char *parameter_placeholder(const struct attribute *attribute)
 		return "COMMAND";
 	if (attribute->flags & PARAMETER_PATTERN)
 		return "RE";
+	if (attribute->flags & PARAMETER_MINUTES)
+		return "MIN";
 	if (attribute->reference != NOT_A_REFERENCE && kinds[attribute->reference])
 		return kinds[attribute->reference];
 	return value_placeholder(attribute);

@@ -30,9 +30,13 @@ enum command_id {
 	COMMAND_LOOKUP,
 	COMMAND_CLEAR_COUNTERS,
 	COMMAND_CLEAR_FLOW,
+	COMMAND_CONFIGURE,
+	COMMAND_COMPARE,
+	COMMAND_COMMIT,
+	COMMAND_CONFIRM,
+	COMMAND_DISCARD,
 	COMMAND_ROLLBACK,
 	COMMAND_LOAD,
-	COMMAND_COMMIT,
 	COMMAND_EXPORT,
 	COMMAND_BACKUP,
 	COMMAND_HELP,
@@ -57,6 +61,7 @@ enum parameter_flags {
 	PARAMETER_REST = 1 << 12,    /* takes all words that are left, whatever they are */
 	PARAMETER_EXCLUSIVE = 1 << 13, /* only one of those so flagged */
 	PARAMETER_PATTERN = 1 << 14, /* a regular expression */
+	PARAMETER_MINUTES = 1 << 15, /* a VALUE_DURATION that counts minutes where it has no unit */
 };
 
 /* What the operator typed beside the attributes of an object. Zero where not given. */
@@ -67,13 +72,17 @@ struct arguments {
 	be32 client;
 	uint32_t client_port;
 	uint32_t limit;
-	uint32_t revision;
+	uint32_t revision, other_revision;
+	uint32_t number;
 	struct endpoint source;
 	struct vip destination;
 	uint64_t timeout_ns;
 	uint32_t wait;
 	uint32_t if_exists;
 	uint32_t merge, replace;
+	uint32_t running;
+	uint32_t check;
+	uint64_t confirm_ns;
 	uint32_t length;
 	char comment[TEXT_SIZE];
 	char file[FILE_NAME_SIZE];

@@ -55,6 +55,10 @@ static int read_schema_value(struct matcher *matcher, const struct next *next, u
 	} else if (value_words(attribute, text) == 2) {
 		return 0;
 	}
+	if (attribute->flags & PARAMETER_MINUTES && !text[strspn(text, "0123456789")]) {
+		snprintf(joined, sizeof(joined), "%.32sm", text);
+		text = joined;
+	}
 	if (value_parse(attribute, text, ret_value, error, sizeof(error)) < 0)
 		return fault_at(matcher->fault, word->offset, word->length, "%s", error);
 	return 0;
@@ -284,6 +288,18 @@ void command_fault(const struct command *command, int error, const struct compla
 		word = command->attribute_word[complaint->word];
 	snprintf(ret_fault->text, sizeof(ret_fault->text), "%s", complaint->text);
 	blame(&command->words, word, ret_fault);
+}
+
+int command_fault_word(const struct command *command, int word, struct fault *ret_fault,
+		       const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(ret_fault->text, sizeof(ret_fault->text), format, arguments);
+	va_end(arguments);
+	blame(&command->words, word, ret_fault);
+	return -EINVAL;
 }
 
 int command_fault_whole(const struct command *command, struct fault *ret_fault,

@@ -42,6 +42,9 @@ void command_free(struct command *command);
  * line. An object that is not there is looked for by its id, so the id is to blame. */
 void command_fault(const struct command *command, int error, const struct complaint *complaint,
 		   struct fault *ret_fault);
+/* Blames a word of it; -1: the whole command. */
+int command_fault_word(const struct command *command, int word, struct fault *ret_fault,
+		       const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Blames the whole command, from its first word to its last. */
 int command_fault_whole(const struct command *command, struct fault *ret_fault,
 			const char *format, ...) __attribute__((format(printf, 3, 4)));

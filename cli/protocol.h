@@ -44,7 +44,8 @@ enum message_type {
 	MESSAGE_FILE_MORE,    /* string: next part of the content */
 	MESSAGE_FILE_END,     /* the file is complete: put it in place */
 	MESSAGE_CANDIDATE,    /* name: a word that may stand at the cursor */
-	MESSAGE_CONSOLE,      /* name: for lb to do: "quit", "history", "length N", "files" */
+	MESSAGE_CONSOLE,      /* name: for lb to do: "quit", "history", "length N", "files"; for
+			       * lb to know: "candidate LINES", "candidate closed" */
 	MESSAGE_EVENT,        /* name: a sentence */
 	MESSAGE_DONE,         /* u8 enum exit_status */
 };

@@ -22,6 +22,8 @@ char *render_commit_json(uint64_t revision, bool changed);
 char *render_check_json(uint64_t revision, unsigned changes);
 char *render_revision_json(uint64_t revision, const char *text);
 char *render_export_json(const char *text);
+/* `lines`: negative where it is closed. */
+char *render_candidate_json(uint64_t revision, long lines);
 char *render_clear_json(uint64_t flows);
 
 #endif

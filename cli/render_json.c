@@ -190,6 +190,13 @@ char *render_export_json(const char *text)
 	return document("export", json_pack("{s:s}", "text", text));
 }
 
+char *render_candidate_json(uint64_t revision, long lines)
+{
+	return document("candidate", json_pack("{s:I, s:o}", "revision", (json_int_t)revision,
+					       "lines", lines < 0 ? json_null() :
+							json_integer(lines)));
+}
+
 char *render_clear_json(uint64_t flows)
 {
 	return document("clear", json_pack("{s:I}", "flows", (json_int_t)flows));

@@ -194,6 +194,16 @@ static void put_prose(FILE *stream, const char *text)
 		fputc('\n', stream);
 }
 
+static void put_row_prose(const struct section *section, size_t row, FILE *stream)
+{
+	char room[VALUE_SIZE];
+
+	for (size_t i = 0; i < section->columns; i++)
+		if (section->column[i].type == COLUMN_PROSE)
+			put_prose(stream, cell_text(&section->column[i],
+						    section_cell(section, row, i), room));
+}
+
 /* Whole lines that belong to the row follow it. */
 static void table_row(const struct table *table, size_t row, FILE *stream)
 {
@@ -208,10 +218,24 @@ static void table_row(const struct table *table, size_t row, FILE *stream)
 				table->width[i], to_the_right(&section->column[i]),
 				i == table->last);
 	fputc('\n', stream);
+	put_row_prose(section, row, stream);
+}
+
+/* No table at all, only lines: what its columns have to say is said by them. */
+static bool is_prose(const struct section *section)
+{
 	for (size_t i = 0; i < section->columns; i++)
-		if (section->column[i].type == COLUMN_PROSE)
-			put_prose(stream, cell_text(&section->column[i],
-						    section_cell(section, row, i), room));
+		if (section->column[i].title)
+			return false;
+	return true;
+}
+
+static void render_prose(const struct section *section, struct text_writer *writer)
+{
+	part_begin(writer);
+	for (size_t row = 0; writer->stream && row < section->rows; row++)
+		put_row_prose(section, row, writer->stream);
+	part_end(writer, false);
 }
 
 static void render_list(const struct section *section, struct text_writer *writer)
@@ -266,6 +290,10 @@ int render_text(const struct report *report, render_part *part, void *context)
 	for (size_t i = 0; i < report->sections; i++) {
 		const struct section *section = &report->section[i];
 
+		if (is_prose(section)) {
+			render_prose(section, &writer);
+			continue;
+		}
 		part_begin(&writer);
 		if (writer.stream && section->key)
 			fprintf(writer.stream, "%s%s:\n", i ? "\n" : "", section->key);

@@ -141,6 +141,36 @@ static void run_act(struct session *session)
 	command_free(session->command);
 }
 
+const struct config *session_running(const struct session *session)
+{
+	return session->appliance->running(session->appliance->context);
+}
+
+const struct config *session_config(struct session *session)
+{
+	return session->candidate ? candidate_view(session) : session_running(session);
+}
+
+uint64_t session_revision(const struct session *session)
+{
+	return session->appliance->revision(session->appliance->context);
+}
+
+/* What the prompt shows, and what would be lost by leaving. */
+static void tell_candidate(struct session *session)
+{
+	long lines = session->candidate ? (long)candidate_lines(session->candidate) :
+					  CANDIDATE_CLOSED;
+	char action[32] = "candidate closed";
+
+	if (lines == session->told_lines)
+		return;
+	session->told_lines = lines;
+	if (lines != CANDIDATE_CLOSED)
+		snprintf(action, sizeof(action), "candidate %ld", lines);
+	session->sink.console(session->sink.context, action);
+}
+
 static void forget_request(struct session *session)
 {
 	struct request *request = &session->request;
@@ -164,9 +194,9 @@ static void finish(struct session *session)
 		session_complain(session, "error: %u of %u lines failed%s (now at r%llu)\n",
 				 session->failed, session->lines,
 				 session->stopped ? "; stopped there" : "",
-				 (unsigned long long)session->appliance->revision(
-					 session->appliance->context));
+				 (unsigned long long)session_revision(session));
 	forget_request(session);
+	tell_candidate(session);
 	session->sink.done(session->sink.context, status);
 }
 
@@ -277,6 +307,7 @@ struct session *session_new(const struct appliance *appliance, const char *user,
 	if (!session)
 		return NULL;
 	session->appliance = appliance;
+	session->told_lines = CANDIDATE_CLOSED;
 	session->sink = *sink;
 	session->user = strdup(user);
 	session->command = calloc(1, sizeof(*session->command));
@@ -293,6 +324,7 @@ void session_free(struct session *session)
 		return;
 	transaction_forget(session);
 	forget_request(session);
+	candidate_free(session->candidate);
 	free(session->act);
 	free(session->command);
 	free(session->fault);

@@ -1,17 +1,23 @@
-/* Transactions: lines applied to a copy of what runs, then all of it or nothing.
+/* Transactions: lines applied to a copy of what runs, or of what the open candidate makes of it, then
+ * all of it or nothing.
  *
  * The copy is made when the first line changes something, so that reading costs none. A file or a
  * revision takes the copy's place (replace, rollback) or is applied on top of it (merge), line by
  * line with the same matcher. What a failed line would have made is remembered, so that the lines
  * that need it are not told as errors of their own.
+ *
+ * While a candidate is open, what configures goes into it, and what operates (enable, drain, disable,
+ * rollback) acts on what runs, at once: it waits for nobody's commit.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/engine.h"
 #include "cli/render.h"
+#include "cli/script.h"
 
 void transaction_begin(struct session *session)
 {
@@ -22,7 +28,8 @@ void transaction_forget(struct session *session)
 {
 	struct transaction *transaction = &session->transaction;
 
-	config_free(transaction->candidate);
+	config_free(transaction->config);
+	line_list_free(&transaction->typed);
 	for (size_t i = 0; i < transaction->missing_count; i++)
 		free(transaction->missing[i]);
 	free(transaction->missing);
@@ -33,16 +40,6 @@ static int refuse_memory(struct session *session)
 {
 	command_fault_whole(session->command, session->fault, "out of memory");
 	return -ENOMEM;
-}
-
-static const struct config *running(const struct session *session)
-{
-	return session->appliance->running(session->appliance->context);
-}
-
-static unsigned long long revision(const struct session *session)
-{
-	return session->appliance->revision(session->appliance->context);
 }
 
 /* "pool web", if that is what the line would have made. */
@@ -99,38 +96,50 @@ static bool follows_from_failure(const struct session *session, int error,
 	return false;
 }
 
-static int need_candidate(struct session *session)
+static int need_config(struct session *session)
 {
 	struct transaction *transaction = &session->transaction;
+	const struct config *config = transaction->config ? NULL : session_config(session);
 
-	if (!transaction->candidate)
-		transaction->candidate = config_copy(running(session));
-	return transaction->candidate ? 0 : refuse_memory(session);
+	if (config)
+		transaction->config = config_copy(config);
+	return transaction->config ? 0 : refuse_memory(session);
 }
 
-static int apply_change(struct session *session)
+/* Where a candidate is open, it is to have the line. */
+static int keep_line(struct session *session, const struct place *place, bool replaces)
+{
+	if (session->candidate &&
+	    !line_list_add(&session->transaction.typed, place->line, place->size, replaces))
+		return refuse_memory(session);
+	return 0;
+}
+
+static int apply_change(struct session *session, const struct place *place)
 {
 	struct complaint complaint = {.word = COMPLAINT_WHOLE};
-	int error = need_candidate(session);
+	int error = need_config(session);
 
 	if (error)
 		return error;
-	error = config_apply(session->transaction.candidate, &session->command->change, &complaint);
-	if (error >= 0 || follows_from_failure(session, error, &complaint))
+	error = config_apply(session->transaction.config, &session->command->change, &complaint);
+	if (error >= 0)
+		return keep_line(session, place, false);
+	if (follows_from_failure(session, error, &complaint))
 		return 0;
 	command_fault(session->command, error, &complaint, session->fault);
 	return error;
 }
 
-/* An empty candidate in place of the present one. */
-static int replace_candidate(struct session *session)
+/* An empty configuration in place of the present one. */
+static int replace_config(struct session *session)
 {
 	struct config *fresh = config_new();
 
 	if (!fresh)
 		return refuse_memory(session);
-	config_free(session->transaction.candidate);
-	session->transaction.candidate = fresh;
+	config_free(session->transaction.config);
+	session->transaction.config = fresh;
 	return 0;
 }
 
@@ -190,8 +199,10 @@ static int apply_load(struct session *session, const struct place *place)
 	unsigned lines = transaction->lines;
 	const char *name;
 	const struct attachment *file;
-	int error = replace ? replace_candidate(session) : need_candidate(session);
+	int error = replace ? replace_config(session) : need_config(session);
 
+	if (!error && replace)
+		error = keep_line(session, place, true);
 	if (error)
 		return error;
 	file = session_attachment(session, session->command->arguments.file);
@@ -202,6 +213,7 @@ static int apply_load(struct session *session, const struct place *place)
 	apply_text(session, name, file->content, file->size);
 	set_comment(transaction, replace ? "load %s replace" : "load %s", name);
 	if (!replace || transaction->committed) {
+		transaction->committed = false;
 		transaction->lines--;
 		return 0;
 	}
@@ -214,39 +226,62 @@ static int apply_load(struct session *session, const struct place *place)
 				   name);
 }
 
-static int apply_rollback(struct session *session)
+/* The configuration of a revision; NULL with session->fault. */
+struct config *session_revision_config(struct session *session, uint64_t number)
 {
-	uint64_t number = session->command->arguments.revision;
-	char error[FAULT_TEXT_SIZE], source[32], *text;
-	int result = session->appliance->revision_text(session->appliance->context, number, &text,
-						       error, sizeof(error));
+	const struct appliance *appliance = session->appliance;
+	char error[FAULT_TEXT_SIZE / 2], *text;
+	struct config *config;
 
-	if (result < 0) {
+	if (appliance->revision_text(appliance->context, number, &text, error, sizeof(error)) < 0) {
 		command_fault_whole(session->command, session->fault, "%s", error);
-		return result;
+		return NULL;
 	}
-	result = replace_candidate(session);
-	if (result == 0) {
-		snprintf(source, sizeof(source), "r%llu", (unsigned long long)number);
-		session->transaction.lines--;
-		apply_text(session, source, text, strlen(text));
-		set_comment(&session->transaction, "rollback to %s", source);
-	}
+	config = script_config(text, error, sizeof(error));
 	free(text);
-	return result;
+	if (!config)
+		command_fault_whole(session->command, session->fault,
+				    "revision %" PRIu64 " is none for this release: %s", number,
+				    error);
+	return config;
 }
 
-static int end_lines(struct session *session)
+static int apply_rollback(struct session *session)
 {
 	struct transaction *transaction = &session->transaction;
+	uint64_t number = session->command->arguments.revision;
+	struct config *config = session_revision_config(session, number);
 
-	if (!(session->request.flags & REQUEST_SCRIPT) && !transaction->loading)
+	if (!config)
+		return -EINVAL;
+	config_free(transaction->config);
+	transaction->config = config;
+	if (!*transaction->comment)
+		snprintf(transaction->comment, sizeof(transaction->comment),
+			 "rollback to r%" PRIu64, number);
+	return 0;
+}
+
+static int commit_line(struct session *session, const struct place *place)
+{
+	const struct arguments *arguments = &session->command->arguments;
+	struct transaction *transaction = &session->transaction;
+
+	if (transaction->loading && (arguments->check || arguments->confirm_ns))
 		return command_fault_whole(session->command, session->fault,
-					   "commit ends a script; a command alone is in force at once");
+					   "a file that is loaded ends with a plain commit");
+	if (!transaction->loading && !session->candidate &&
+	    (!(session->request.flags & REQUEST_SCRIPT) ||
+	     session->request.flags & REQUEST_EACH)) {
+		session_later(session, place);
+		return 0;
+	}
 	transaction->ended = transaction->committed = true;
-	if (*session->command->arguments.comment)
+	transaction->checks = arguments->check;
+	transaction->confirm_ns = arguments->confirm_ns;
+	if (*arguments->comment)
 		snprintf(transaction->comment, sizeof(transaction->comment), "%s",
-			 session->command->arguments.comment);
+			 arguments->comment);
 	return 0;
 }
 
@@ -255,173 +290,89 @@ static int change_line(struct session *session, const struct place *place)
 {
 	const struct arguments *arguments = &session->command->arguments;
 	enum command_id id = session->command->syntax.id;
-	int error = apply_change(session);
+	int error = apply_change(session, place);
 
 	if (!error && (id == COMMAND_DRAIN || arguments->wait))
 		session_later(session, place);
 	return error;
 }
 
-/* The line in session->command; 0 or a negative errno with session->fault. */
-static int transaction_line(struct session *session, const struct place *place)
+static bool configures(enum command_id id)
 {
-	struct transaction *transaction = &session->transaction;
-	struct command *command = session->command;
-
-	if (transaction->ended && command->syntax.id != COMMAND_QUIT)
-		return command_fault_whole(command, session->fault,
-					   "a line after the end of the script");
-	switch (command->syntax.id) {
+	switch (id) {
 	case COMMAND_ADD:
 	case COMMAND_SET:
 	case COMMAND_DELETE:
 	case COMMAND_ENABLE:
 	case COMMAND_DISABLE:
 	case COMMAND_DRAIN:
-		return change_line(session, place);
+	case COMMAND_CONFIGURE:
 	case COMMAND_COMMIT:
-		return end_lines(session);
+	case COMMAND_DISCARD:
+	case COMMAND_ROLLBACK:
+	case COMMAND_LOAD:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int refuse_after_end(struct session *session)
+{
+	return command_fault_whole(session->command, session->fault,
+				   "a line after the end of the script");
+}
+
+/* One that configures nothing by itself. */
+static int other_line(struct session *session, const struct place *place)
+{
+	struct transaction *transaction = &session->transaction;
+	enum command_id id = session->command->syntax.id;
+
+	if (transaction->loading)
+		return command_fault_whole(session->command, session->fault,
+					   "a file that is loaded holds configuration only");
+	switch (id) {
+	case COMMAND_CONFIGURE: return candidate_configure(session);
+	case COMMAND_DISCARD: return candidate_discard(session);
+	case COMMAND_LOAD: return apply_load(session, place);
+	case COMMAND_ROLLBACK:
+		if (!session->candidate)
+			return apply_rollback(session);
+		break;
 	default:
 		break;
 	}
-	if (transaction->loading)
-		return command_fault_whole(command, session->fault,
-					   "a file that is loaded holds configuration only");
-	if (command->syntax.id == COMMAND_LOAD)
-		return apply_load(session, place);
-	if (command->syntax.id == COMMAND_ROLLBACK)
-		return apply_rollback(session);
-	transaction->ended |= command->syntax.id == COMMAND_QUIT;
+	transaction->ended |= id == COMMAND_QUIT;
 	session_later(session, place);
 	return 0;
 }
 
-/* Sentences that hold for what runs already: a warning is told when it is news. */
-struct warnings {
-	struct session *session;
-	char **known;
-	size_t count;
-};
-
-static void know_warning(void *context, const char *sentence)
+/* The line in session->command; 0 or a negative errno with session->fault. */
+static int transaction_line(struct session *session, const struct place *place)
 {
-	struct warnings *warnings = context;
-	char **known = reallocarray(warnings->known, warnings->count + 1, sizeof(*known));
+	struct transaction *transaction = &session->transaction;
+	enum command_id id = session->command->syntax.id;
 
-	if (!known)
-		return;
-	warnings->known = known;
-	known[warnings->count] = strdup(sentence);
-	warnings->count += known[warnings->count] ? 1 : 0;
-}
-
-static void say_warning(void *context, const char *sentence)
-{
-	struct warnings *warnings = context;
-
-	for (size_t i = 0; i < warnings->count; i++)
-		if (strcmp(warnings->known[i], sentence) == 0)
-			return;
-	session_complain(warnings->session, "warning: %s\n", sentence);
-}
-
-static struct warnings warnings_of_running(struct session *session)
-{
-	struct warnings warnings = {.session = session};
-	char error[FAULT_TEXT_SIZE];
-
-	config_validate(running(session), know_warning, &warnings, error, sizeof(error));
-	return warnings;
-}
-
-static void warnings_forget(struct warnings *warnings)
-{
-	for (size_t i = 0; i < warnings->count; i++)
-		free(warnings->known[i]);
-	free(warnings->known);
-}
-
-static bool is_json(const struct session *session)
-{
-	return session->request.flags & REQUEST_JSON;
-}
-
-static bool is_quiet(const struct session *session)
-{
-	return session->request.flags & REQUEST_QUIET;
-}
-
-static bool refuse_transaction(struct session *session, const char *error)
-{
-	session_status(session, STATUS_REJECTED);
-	session_complain(session, "error: %s\n", error);
-	if (session->request.flags & REQUEST_SCRIPT && !(session->request.flags & REQUEST_EACH))
-		session_complain(session, "error: nothing was applied (still at r%llu)\n",
-				 revision(session));
-	return false;
-}
-
-static void tell_check(struct session *session, unsigned changes)
-{
-	if (is_quiet(session))
-		return;
-	if (is_json(session))
-		session_print_text(session, render_check_json(revision(session), changes));
-	else if (changes)
-		session_print(session, "would change %u object%s.\n", changes,
-			      changes == 1 ? "" : "s");
-	else
-		session_print(session, "unchanged (r%llu).\n", revision(session));
-}
-
-static bool check_candidate(struct session *session)
-{
-	const struct appliance *appliance = session->appliance;
-	const struct config *candidate = session->transaction.candidate;
-	struct warnings warnings = warnings_of_running(session);
-	char error[FAULT_TEXT_SIZE];
-	unsigned changes;
-	int result = appliance->check(appliance->context, candidate, say_warning, &warnings, error,
-				      sizeof(error));
-
-	warnings_forget(&warnings);
-	if (result < 0)
-		return refuse_transaction(session, error);
-	changes = config_compare(running(session), candidate, NULL, NULL);
-	if (changes)
-		session_status(session, STATUS_WOULD_CHANGE);
-	tell_check(session, changes);
-	return true;
-}
-
-static void tell_commit(struct session *session, uint64_t number, bool changed)
-{
-	if (is_quiet(session))
-		return;
-	if (is_json(session))
-		session_print_text(session, render_commit_json(number, changed));
-	else
-		session_print(session, changed ? "r%llu active.\n" : "unchanged (r%llu).\n",
-			      (unsigned long long)number);
-	session->sink.output_end(session->sink.context);
-}
-
-static bool commit_candidate(struct session *session)
-{
-	const struct appliance *appliance = session->appliance;
-	const struct transaction *transaction = &session->transaction;
-	const struct commit_note note = {session->user, transaction->comment};
-	struct warnings warnings = warnings_of_running(session);
-	char error[FAULT_TEXT_SIZE];
-	uint64_t number;
-	int result = appliance->commit(appliance->context, transaction->candidate, &note,
-				       say_warning, &warnings, &number, error, sizeof(error));
-
-	warnings_forget(&warnings);
-	if (result < 0)
-		return refuse_transaction(session, error);
-	tell_commit(session, number, result > 0);
-	return true;
+	if (transaction->ended && id != COMMAND_QUIT && (!transaction->committed || configures(id)))
+		return refuse_after_end(session);
+	switch (id) {
+	case COMMAND_ADD:
+	case COMMAND_SET:
+	case COMMAND_DELETE:
+		return change_line(session, place);
+	case COMMAND_ENABLE:
+	case COMMAND_DISABLE:
+	case COMMAND_DRAIN:
+		if (transaction->loading || !session->candidate)
+			return change_line(session, place);
+		break;
+	case COMMAND_COMMIT:
+		return commit_line(session, place);
+	default:
+		break;
+	}
+	return other_line(session, place);
 }
 
 /* How many lines of how many; a bare command's one fault has said it all. */
@@ -435,20 +386,37 @@ static void tell_failures(struct session *session)
 	if (session->told > FAULTS_TOLD)
 		session_complain(session, "error: %u more errors are not told\n",
 				 session->told - FAULTS_TOLD);
-	session_complain(session,
-			 "error: %u of %u lines failed; nothing was applied (still at r%llu)\n",
-			 transaction->failed, transaction->lines, revision(session));
+	if (session->candidate)
+		session_complain(session,
+				 "error: %u of %u lines failed; the candidate is as it was\n",
+				 transaction->failed, transaction->lines);
+	else
+		session_complain(session, "error: %u of %u lines failed; nothing was applied "
+				 "(still at r%" PRIu64 ")\n", transaction->failed,
+				 transaction->lines, session_revision(session));
 }
 
 bool transaction_end(struct session *session)
 {
 	const struct transaction *transaction = &session->transaction;
-	bool checks = session->request.flags & REQUEST_CHECK;
+	const struct commit_wish wish = {
+		.comment = transaction->comment, .confirm_ns = transaction->confirm_ns,
+	};
+	bool asked = session->request.flags & REQUEST_CHECK;
+	bool checks = asked || transaction->checks;
 	bool done = !transaction->failed;
 
 	if (!done)
 		tell_failures(session);
-	else if (transaction->candidate)
-		done = checks ? check_candidate(session) : commit_candidate(session);
-	return done && !checks;
+	else if (session->candidate)
+		done = candidate_end(session);
+	else if (transaction->configured && !transaction->committed)
+		done = commit_refuse(session, "the script says \"configure\" and never \"commit\": "
+					      "it may have been cut short");
+	else if (transaction->config)
+		done = checks ? commit_check(session, transaction->config, asked) :
+				commit_config(session, transaction->config, &wish);
+	if (done)
+		candidate_tell(session);
+	return done && !(session->candidate ? asked : checks);
 }

@@ -91,24 +91,6 @@ static int check_required(const struct change *change, struct complaint *ret_com
 	return 0;
 }
 
-/* "10.0.0.1/24 10.1.0.1/24" */
-static void format_values(const struct attribute *attribute, const void *object, char *ret_text,
-			  size_t size)
-{
-	const void *value = attribute_in(attribute, object);
-	unsigned index = 0, last = 0;
-	size_t length = 0;
-
-	if (attribute->type == VALUE_ADDRESSES && !value_is_none(attribute->type, value))
-		last = ((const struct address_list *)value)->count - 1;
-	do {
-		if (length + 1 < size && index)
-			ret_text[length++] = ' ';
-		length += (size_t)value_format(attribute, value, index, ret_text + length,
-					       size - length);
-	} while (index++ < last && length < size);
-}
-
 /* An object with this id is there: 0 where the command would make the same one. What changes while
  * running, as the administrative state, only counts where it is typed. */
 static int check_same(const struct change *change, const void *present,
@@ -126,8 +108,8 @@ static int check_same(const struct change *change, const void *present,
 				attribute_in(attribute, change->object)))
 			continue;
 		object_label(change->kind, present, label, sizeof(label));
-		format_values(attribute, present, is, sizeof(is));
-		format_values(attribute, change->object, wanted, sizeof(wanted));
+		attribute_text(attribute, present, is, sizeof(is));
+		attribute_text(attribute, change->object, wanted, sizeof(wanted));
 		return refuse(ret_complaint, -EEXIST,
 			      is_given(change, i) ? (int)i : COMPLAINT_WHOLE,
 			      "%s \"%s\" exists with %s %s, not %s; to change it, use \"set %s\"",
@@ -201,17 +183,6 @@ static int apply_set(struct config *config, const struct change *change,
 	return put(config, change->kind, object, ret_complaint);
 }
 
-static bool refers(enum kind kind, const void *object, enum kind to, const char *name)
-{
-	const struct schema *schema = schema_of(kind);
-
-	for (unsigned i = 0; i < schema->attributes; i++)
-		if (schema->attribute[i].reference == to &&
-		    strcmp(attribute_in(&schema->attribute[i], object), name) == 0)
-			return true;
-	return false;
-}
-
 static void find_users(const struct config *config, enum kind to, const char *name,
 		       struct naming *ret_users)
 {
@@ -219,7 +190,7 @@ static void find_users(const struct config *config, enum kind to, const char *na
 		for (unsigned i = 0; i < config_count(config, (enum kind)kind); i++) {
 			const void *object = config_at(config, (enum kind)kind, i);
 
-			if (refers((enum kind)kind, object, to, name))
+			if (object_refers((enum kind)kind, object, to, name))
 				naming_add(ret_users, (enum kind)kind, object);
 		}
 	}

@@ -77,6 +77,12 @@ int object_text(enum kind kind, const void *object, char *ret_text, size_t size)
 /* How an object is called in messages: "web", "web/10.0.0.11:80", "global". */
 int object_label(enum kind kind, const void *object, char *ret_text, size_t size);
 
+/* The value that an object has: "80", "10.0.0.1/24 10.1.0.1/24", "none". */
+void attribute_text(const struct attribute *attribute, const void *object, char *ret_text,
+		    size_t size);
+/* True where the object names that one. */
+bool object_refers(enum kind kind, const void *object, enum kind to, const char *name);
+
 /* The word of `count` words that is nearest to `typed` within a small edit distance, or NULL. */
 const char *suggest(const char *typed, const char *const *words, size_t count);
 

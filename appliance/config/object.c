@@ -106,6 +106,17 @@ bool attribute_is_initial(const struct attribute *attribute, const void *object)
 	return strcmp(text, attribute->initial) == 0;
 }
 
+bool object_refers(enum kind kind, const void *object, enum kind to, const char *name)
+{
+	const struct schema *schema = schema_of(kind);
+
+	for (unsigned i = 0; i < schema->attributes; i++)
+		if (schema->attribute[i].reference == to &&
+		    strcmp(attribute_in(&schema->attribute[i], object), name) == 0)
+			return true;
+	return false;
+}
+
 void naming_add(struct naming *naming, enum kind kind, const void *object)
 {
 	char label[LABEL_SIZE];

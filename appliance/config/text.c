@@ -68,6 +68,23 @@ static void put_attribute(struct writer *writer, const struct attribute *attribu
 	}
 }
 
+void attribute_text(const struct attribute *attribute, const void *object, char *ret_text,
+		    size_t size)
+{
+	const void *value = attribute_in(attribute, object);
+	unsigned index = 0, last = 0;
+	size_t length = 0;
+
+	if (attribute->type == VALUE_ADDRESSES && !value_is_none(attribute->type, value))
+		last = ((const struct address_list *)value)->count - 1;
+	do {
+		if (length + 1 < size && index)
+			ret_text[length++] = ' ';
+		length += (size_t)value_format(attribute, value, index, ret_text + length,
+					       size - length);
+	} while (index++ < last && length < size);
+}
+
 int object_text(enum kind kind, const void *object, char *ret_text, size_t size)
 {
 	const struct schema *schema = schema_of(kind);

@@ -16,13 +16,16 @@
 
 enum { HISTORY_MAX = 1000, HISTORY_MODE = 0600 };
 
-static const char prompt[] = "lb> ";
+/* The second where a candidate is open. */
+static const char prompt[] = "lb> ", candidate_prompt[] = "lb*> ";
 
 /* readline keeps its state in globals and hands its callbacks nothing: what they need is here. */
 static struct console {
 	struct exchange exchange;
 	char *line;              /* typed, to be run; NULL where none */
 	bool ended, quitting;
+	struct candidate_state candidate;
+	bool warned;             /* that it would be lost */
 	bool editing;            /* readline holds the terminal */
 	char *history;           /* file; NULL: none */
 	unsigned length;         /* of the screen, if the operator has said so */
@@ -123,11 +126,25 @@ static void history_print(void)
 	output_end(&console.exchange.output);
 }
 
+/* Whether to leave: who would lose what was typed is told so first, and asked to say it again. */
+static bool may_leave(void)
+{
+	if (!console.candidate.lines || console.warned)
+		return true;
+	console.warned = true;
+	fprintf(stderr, "warning: the candidate has %u line%s that nobody has committed; leave again "
+		"and %s lost\n", console.candidate.lines, console.candidate.lines == 1 ? "" : "s",
+		console.candidate.lines == 1 ? "it is" : "they are");
+	return false;
+}
+
 static void on_action(void *context, const char *action)
 {
 	(void)context;
 	if (strcmp(action, "quit") == 0)
-		console.quitting = true;
+		console.quitting = may_leave();
+	else if (candidate_state_take(&console.candidate, action))
+		console.warned = false;
 	else if (strcmp(action, "history") == 0)
 		history_print();
 	else if (sscanf(action, "length %u", &console.length) == 1)
@@ -225,7 +242,7 @@ static void on_line(char *line)
 
 static void start_editing(void)
 {
-	rl_callback_handler_install(prompt, on_line);
+	rl_callback_handler_install(console.candidate.open ? candidate_prompt : prompt, on_line);
 	console.editing = true;
 }
 
@@ -356,6 +373,10 @@ enum exit_status console_run(struct connection *connection, unsigned flags)
 	       (unsigned long long)connection->revision);
 	while (!console.quitting && !console.ended && !terminated) {
 		edit(connection, &waiting);
+		if (console.ended && !may_leave()) {
+			console.ended = false;
+			continue;
+		}
 		if (console.line)
 			run_line(console.line);
 		free(console.line);

@@ -7,6 +7,19 @@
 
 #include "cli/lb/files.h"
 
+bool candidate_state_take(struct candidate_state *state, const char *action)
+{
+	struct candidate_state said = {.open = true};
+
+	if (sscanf(action, "candidate %u", &said.lines) == 1)
+		*state = said;
+	else if (strcmp(action, "candidate closed") == 0)
+		*state = (struct candidate_state){0};
+	else
+		return false;
+	return true;
+}
+
 /* The request at hand, until its DONE. */
 struct running {
 	struct exchange *exchange;

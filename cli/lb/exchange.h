@@ -10,6 +10,14 @@
 
 enum { ACTION_SIZE = 64 };
 
+/* What lbd has said of the candidate that this connection has open. */
+struct candidate_state {
+	bool open;
+	unsigned lines;
+};
+/* True where the action tells of it. */
+bool candidate_state_take(struct candidate_state *state, const char *action);
+
 /* What the console is asked to do itself. */
 typedef void exchange_action(void *context, const char *action);
 /* A sentence that is to be seen at once. */

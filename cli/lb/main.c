@@ -187,11 +187,21 @@ static enum exit_status flush_output(enum exit_status status)
 	return status ? status : STATUS_REJECTED;
 }
 
-static void leave(void *context, const char *action)
+static void note_candidate(void *context, const char *action)
 {
-	bool *left = context;
+	candidate_state_take(context, action);
+}
 
-	*left |= strcmp(action, "quit") == 0;
+/* A candidate ends with its connection. */
+static enum exit_status lose_candidate(const struct candidate_state *candidate,
+				       enum exit_status status)
+{
+	if (!candidate->lines || status == STATUS_UNREACHABLE)
+		return status;
+	fflush(stdout);
+	fprintf(stderr, "error: the candidate was not committed: nothing of its %u line%s was "
+		"applied\n", candidate->lines, candidate->lines == 1 ? "" : "s");
+	return status ? status : STATUS_REJECTED;
 }
 
 static enum exit_status run(const struct options *options)
@@ -199,10 +209,10 @@ static enum exit_status run(const struct options *options)
 	bool keyboard = !options->commands && !options->file && isatty(STDIN_FILENO) &&
 			isatty(STDOUT_FILENO);
 	struct connection connection;
-	bool left = false;
+	struct candidate_state candidate = {0};
 	struct exchange exchange = {
 		.connection = &connection, .flags = options->flags,
-		.action = leave, .context = &left,
+		.action = note_candidate, .context = &candidate,
 	};
 	enum exit_status status;
 	char error[1024];
@@ -217,6 +227,7 @@ static enum exit_status run(const struct options *options)
 		status = run_commands(&exchange, options);
 	else
 		status = run_script(&exchange, options->file ? options->file : "-");
+	status = lose_candidate(&candidate, status);
 	output_free(&exchange.output);
 	connection_close(&connection);
 	return flush_output(status);

@@ -18,6 +18,7 @@ struct fake {
 	char *text[FAKE_REVISIONS];    /* of revision i */
 	char comment[FAKE_REVISIONS][256];
 	char user[64];
+	char users[FAKE_REVISIONS][64];
 	const char *refusal;           /* commit and check fail with this; NULL: they work */
 	uint64_t flows;                /* of every backend */
 	const char *state;             /* of every backend */
@@ -68,6 +69,7 @@ static inline int fake_commit(void *context, const struct config *candidate,
 	fake->text[fake->revision % FAKE_REVISIONS] = config_text(candidate);
 	snprintf(fake->comment[fake->revision % FAKE_REVISIONS], 256, "%s", note->comment);
 	snprintf(fake->user, sizeof(fake->user), "%s", note->user);
+	snprintf(fake->users[fake->revision % FAKE_REVISIONS], 64, "%s", note->user);
 	return 1;
 }
 
@@ -103,15 +105,17 @@ static const struct column fake_columns[] = {
 
 static const struct column fake_revision_columns[] = {
 	{"revision", "REVISION", COLUMN_COUNT}, {"comment", "COMMENT", COLUMN_TEXT},
+	{"user", "USER", COLUMN_TEXT},
 };
 
 static inline void fake_revisions(struct fake *fake, struct report *report)
 {
-	report_section(report, NULL, REPORT_LIST, fake_revision_columns, 2);
+	report_section(report, NULL, REPORT_LIST, fake_revision_columns, 3);
 	for (uint64_t i = fake->revision; i > 0; i--) {
 		report_row(report);
 		report_number(report, i);
 		report_text(report, fake->comment[i % FAKE_REVISIONS]);
+		report_text(report, fake->users[i % FAKE_REVISIONS]);
 	}
 }
 

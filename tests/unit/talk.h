@@ -91,9 +91,8 @@ static inline void on_done(void *context, enum exit_status status)
 	talk->status = status;
 }
 
-static inline int begin(void **state)
+static inline void open_session(struct talk *talk, const char *user)
 {
-	struct talk *talk = calloc(1, sizeof(*talk));
 	const struct session_sink sink = {
 		.context = talk, .output = on_output, .filter = on_filter,
 		.output_end = on_output_end, .error = on_error, .needs_file = on_needs_file,
@@ -101,10 +100,33 @@ static inline int begin(void **state)
 		.done = on_done,
 	};
 
+	talk->session = session_new(&talk->appliance, user, &sink);
+}
+
+static inline int begin(void **state)
+{
+	struct talk *talk = calloc(1, sizeof(*talk));
+
 	talk->appliance = fake_appliance(&talk->fake);
-	talk->session = session_new(&talk->appliance, "alice", &sink);
+	open_session(talk, "alice");
 	*state = talk;
 	return 0;
+}
+
+/* Somebody else at another console of the same appliance; ended by hang_up(). */
+static inline struct talk *dial(struct talk *talk, const char *user)
+{
+	struct talk *other = calloc(1, sizeof(*other));
+
+	other->appliance = talk->appliance;
+	open_session(other, user);
+	return other;
+}
+
+static inline void hang_up(struct talk *other)
+{
+	session_free(other->session);
+	free(other);
 }
 
 static inline int end(void **state)
@@ -142,6 +164,12 @@ static inline enum exit_status run(struct talk *talk, unsigned flags, const char
 static inline enum exit_status command(struct talk *talk, const char *text)
 {
 	return run(talk, 0, text);
+}
+
+/* At the keyboard, where prefixes will do. */
+static inline enum exit_status type(struct talk *talk, const char *text)
+{
+	return run(talk, REQUEST_PREFIXES, text);
 }
 
 static inline enum exit_status script(struct talk *talk, const char *text)

@@ -206,7 +206,7 @@ static void errors_point_at_the_word_and_show_the_way_out(void **state)
 		const char *text;
 	} rows[] = {
 		{true, "sh s", 3, 1, "ambiguous \"sh s\": show status, show service, show stats"},
-		{true, "d", 0, 1, "ambiguous \"d\": del, disable, drain"},
+		{true, "d", 0, 1, "ambiguous \"d\": del, disable, drain, discard"},
 		{true, "add service web 10.0.0.1:80/tcp m", 32, 1, "ambiguous \"m\": mode, max-flows"},
 		{true, "add interface ext role b", 23, 1,
 		 "role \"b\" is not one of: frontend, backend, both"},

@@ -257,7 +257,7 @@ static void help_comes_from_the_tables(void **state)
 	struct talk *talk = *state;
 
 	assert_int_equal(command(talk, "help"), STATUS_DONE);
-	assert_non_null(strstr(talk->out, "\n  rollback  go back to a revision\n"));
+	assert_non_null(strstr(talk->out, "\n  rollback   go back to a revision\n"));
 	assert_int_equal(command(talk, "help drain backend"), STATUS_DONE);
 	assert_non_null(strstr(talk->out, "drain backend POOL A:PORT [timeout S] [wait]\n"));
 	assert_int_equal(command(talk, "help sho"), STATUS_DONE);
