@@ -110,10 +110,9 @@ int candidate_discard(struct session *session)
 static bool refuse_conflicts(struct session *session, size_t lines)
 {
 	session_status(session, STATUS_REJECTED);
-	session_complain(session, "error: %zu line%s with what was committed since; nothing was "
-			 "applied (still at r%" PRIu64 "). Type a line again to have it anyway, or "
-			 "`discard` it by its number\n", lines,
-			 lines == 1 ? " conflicts" : "s conflict", session_revision(session));
+	session_complain(session, "error: %zu line%s; nothing was applied (still at r%" PRIu64 ")\n"
+			 "Type a line again to have it anyway, or drop it with `discard N`.\n",
+			 lines, lines == 1 ? " conflicts" : "s conflict", session_revision(session));
 	return false;
 }
 
@@ -133,9 +132,10 @@ static bool commit_candidate(struct session *session)
 		return commit_refuse(session, "out of memory");
 	if (conflicts)
 		return refuse_conflicts(session, conflicts);
-	if (asked || transaction->checks)
-		return commit_check(session, config, asked);
-	if (!commit_config(session, config, &wish))
+	if (!asked && transaction->checks)
+		return commit_check(session, config, false);
+	if (!(asked ? commit_check(session, config, true) :
+		      commit_config(session, config, &wish)))
 		return false;
 	candidate_free(session->candidate);
 	session->candidate = NULL;

@@ -226,14 +226,30 @@ void replay_find_replaced(struct replay *replay)
 
 /* ---- telling ---- */
 
+/* A line that sets it names the object itself. */
+static void describe_setting(const struct conflict *conflict, const void *then, const void *now,
+			     bool named, const char *since, char *ret_text, size_t size)
+{
+	const struct schema *schema = schema_of(conflict->kind);
+	const struct attribute *attribute = &schema->attribute[conflict->attribute];
+	char was[TEXT_SIZE], is[TEXT_SIZE], of[LABEL_ROOM + NAME_SIZE] = "";
+
+	if (!named)
+		snprintf(of, sizeof(of), " of %s \"%s\"", schema->name, conflict->label);
+	attribute_text(attribute, then, was, sizeof(was));
+	attribute_text(attribute, now, is, sizeof(is));
+	snprintf(ret_text, size, "%s%s is %s%s, it was %s", attribute->name, of, is, since, was);
+}
+
 static void describe_change(const struct session *session, const struct conflict *conflict,
 			    const struct base *base, const char *since, char *ret_text, size_t size)
 {
+	const struct candidate_line *line =
+		&session->candidate->list.line[conflict->line];
 	const struct config *running = session->appliance->running(session->appliance->context);
 	const void *then = config_find(base->config, conflict->kind, conflict->blamed);
 	const void *now = config_find(running, conflict->kind, conflict->blamed);
 	const char *kind = schema_of(conflict->kind)->name;
-	char was[TEXT_SIZE], is[TEXT_SIZE];
 
 	if (!now || !then) {
 		snprintf(ret_text, size, "%s \"%s\" %s%s", kind, conflict->label,
@@ -241,13 +257,7 @@ static void describe_change(const struct session *session, const struct conflict
 	} else if (conflict->attribute == WHOLE) {
 		snprintf(ret_text, size, "%s \"%s\" has changed%s", kind, conflict->label, since);
 	} else {
-		const struct attribute *attribute =
-			&schema_of(conflict->kind)->attribute[conflict->attribute];
-
-		attribute_text(attribute, then, was, sizeof(was));
-		attribute_text(attribute, now, is, sizeof(is));
-		snprintf(ret_text, size, "%s of %s \"%s\" is %s%s, it was %s", attribute->name, kind,
-			 conflict->label, is, since, was);
+		describe_setting(conflict, then, now, !line->replaces, since, ret_text, size);
 	}
 }
 

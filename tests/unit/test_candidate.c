@@ -168,8 +168,9 @@ static void commit_check_tells_and_changes_nothing(void **state)
 	assert_config(talk, "");
 	assert_string_equal(talk->console, "");
 	assert_int_equal(run(talk, REQUEST_CHECK, "commit"), STATUS_WOULD_CHANGE);
+	assert_string_equal(talk->console, "candidate closed;");
 	assert_config(talk, "");
-	assert_int_equal(command(talk, "commit"), STATUS_DONE);
+	command(talk, "add pool web");
 	assert_int_equal(script(talk, "add pool more\ncommit check\nshow config\n"), STATUS_DONE);
 	assert_string_equal(talk->out, "would change 1 object.\n");
 	assert_config(talk, "add pool web\n");
@@ -302,12 +303,12 @@ static void a_setting_that_both_changed_is_a_conflict(void **state)
 	assert_int_equal(command(alice, "commit"), STATUS_REJECTED);
 	assert_string_equal(
 		alice->err,
-		"<candidate>:2:37: error: conflict: weight of backend \"web/10.0.0.11:80\" is 9 "
+		"<candidate>:2:37: error: conflict: weight is 9 "
 		"since r2 by bob, it was 1\n"
 		"set backend web 10.0.0.11:80 weight 7 name red\n"
 		"                                    ^\n"
-		"error: 1 line conflicts with what was committed since; nothing was applied (still "
-		"at r3). Type a line again to have it anyway, or `discard` it by its number\n");
+		"error: 1 line conflicts; nothing was applied (still at r3)\n"
+		"Type a line again to have it anyway, or drop it with `discard N`.\n");
 	/* Typed again: it is meant. The name that came with it is not lost. */
 	assert_int_equal(command(alice, "set backend web 10.0.0.11:80 weight 7"), STATUS_DONE);
 	assert_int_equal(command(alice, "commit"), STATUS_DONE);
@@ -348,7 +349,7 @@ static void what_is_deleted_meanwhile_is_a_conflict(void **state)
 					   "\"web/10.0.0.12:80\" is gone since r3 by bob\n"
 					   "set backend web 10.0.0.12:80 weight 3\n"));
 	assert_non_null(strstr(alice->err, "pool \"api\" is gone since r4 by bob"));
-	assert_non_null(strstr(alice->err, "error: 2 lines conflict with"));
+	assert_non_null(strstr(alice->err, "error: 2 lines conflict;"));
 	hang_up(bob);
 }
 
@@ -382,7 +383,7 @@ static void what_changed_is_not_deleted_without_a_word(void **state)
 	assert_int_equal(command(alice, "commit"), STATUS_REJECTED);
 	assert_non_null(strstr(alice->err, "backend \"web/10.0.0.11:80\" has changed since r2 by "
 					   "bob\n"));
-	assert_non_null(strstr(alice->err, "error: 1 line conflicts with"));
+	assert_non_null(strstr(alice->err, "error: 1 line conflicts;"));
 	assert_int_equal(command(alice, "del backend web 10.0.0.11:80"), STATUS_DONE);
 	assert_int_equal(command(alice, "commit"), STATUS_DONE);
 	assert_config(alice, "add pool api\nadd pool web\n");

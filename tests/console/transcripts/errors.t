@@ -47,13 +47,13 @@ $ lb -c "rollback 99"
 error: revision 99 is not kept
 [1]
 $ lb -c "commit"
-error: commit ends a script; a command alone is in force at once
+error: no candidate is open; a command alone is in force at once
 [1]
 $ lb -c 'add pool "web'
 error: quote is not closed
 [2]
 $ lb -c "help frobnicate"
-error: no command "frobnicate", only: add, set, del, no, enable, disable, drain, show, lookup, clear, rollback, load, commit, export, backup, help, history, terminal, quit
+error: no command "frobnicate", only: add, set, del, no, enable, disable, drain, show, lookup, clear, configure, compare, commit, discard, rollback, load, export, backup, help, history, terminal, quit
 [2]
 # The commands before a failed one are done, those after it are not.
 $ lb -c "add pool a" -c "add pool 1 2" -c "add pool b"

@@ -1,0 +1,76 @@
+# A candidate: changes that come into force together. One connection, one candidate.
+
+$ lb -c configure -c "add pool web" -c "add backend web 10.0.0.11:80" -c compare -c "commit comment launch" -c "show config"
++ add pool web
++ add backend web 10.0.0.11:80
+warning: no network of an interface and no route reaches backend "web/10.0.0.11:80"
+r1 active.
+add pool web
+add backend web 10.0.0.11:80
+$ lb -c "show revisions" | sed "s/....-..-.. ..:..:../TIME               /"
+REVISION  TIME                 USER  CHANGES  COMMENT
+       1  TIME                 root        2  launch
+# Nobody has to wait for it, and what is not committed ends with its connection.
+$ lb -c configure -c "set backend web 10.0.0.11:80 weight 5" -c "drain backend web 10.0.0.11:80" -c "show config" -c "show config running"
+r2 active.
+add pool web
+add backend web 10.0.0.11:80 weight 5 admin drain
+add pool web
+add backend web 10.0.0.11:80 admin drain
+error: the candidate was not committed: nothing of its 1 line was applied
+[1]
+$ lb -c "show config"
+add pool web
+add backend web 10.0.0.11:80 admin drain
+$ lb -c configure -c "del pool web" -c "discard" -c "show config | count"
+error: pool "web" is in use by backend "web/10.0.0.11:80"
+[1]
+$ lb -c configure -c "add pool a" -c "commit check" -c "discard"
+would change 1 object.
+$ lb --check -c configure -c "add pool a" -c "commit"
+would change 1 object.
+[5]
+$ lb -c commit
+error: no candidate is open; a command alone is in force at once
+[1]
+$ lb -c discard
+error: no candidate is open, there is nothing to discard
+[1]
+$ lb -c compare
+error: no candidate is open; `compare N` compares with what was, `configure` opens one
+[1]
+# From one revision to another, or to what runs.
+$ lb -c "compare 1"
+- add backend web 10.0.0.11:80
++ add backend web 10.0.0.11:80 admin drain
+$ lb -c "compare 2 1"
+- add backend web 10.0.0.11:80 admin drain
++ add backend web 10.0.0.11:80
+$ lb -c "compare 1 2 | json"
+{"schema":1,"compare":{"between":{"from":1,"to":2},"changes":[{"kind":"backend","name":"web/10.0.0.11:80","change":"changed","before":"add backend web 10.0.0.11:80","after":"add backend web 10.0.0.11:80 admin drain"}]}}
+$ lb -c "compare 99"
+error: revision 99 is not kept
+[1]
+# A script says so where a person would; then it must be whole.
+$ lb <<END
+> configure
+> set backend web 10.0.0.11:80 weight 9
+> commit comment "from a script"
+> show backend | count
+> END
+r3 active.
+1
+$ printf 'configure\nset backend web 10.0.0.11:80 weight 5\n' | lb
+error: the script says "configure" and never "commit": it may have been cut short
+error: nothing was applied (still at r3)
+[1]
+$ lb -j -c configure -c "add pool b" -c "commit check" -c "discard"
+{"schema":1,"candidate":{"revision":3,"lines":0}}
+{"schema":1,"candidate":{"revision":3,"lines":1}}
+{"schema":1,"check":{"revision":3,"changes":1}}
+{"schema":1,"candidate":{"revision":3,"lines":null}}
+$ lb -c "help commit"
+commit [check] [comment TEXT]
+bring the candidate into force, or end a script
+  check         only tell whether it would be accepted, and what it would do
+  comment TEXT  why, for `show revisions`
