@@ -16,8 +16,6 @@
 #include "appliance/seccomp.h"
 
 enum {
-	BATCH_MIN = 8,
-	BATCH_MAX = RING_BATCH_MAX,
 	PAUSES = 64,            /* between empty polls: tight spinning slows the kernel's side */
 };
 
@@ -66,23 +64,23 @@ static void take_event(void *context, const struct path_event *event)
 	mailbox_event(loop->mailbox, event);
 }
 
-static unsigned next_batch(unsigned batch, unsigned received)
+unsigned loop_next_batch(unsigned batch, unsigned received)
 {
 	if (received == batch)
-		return batch * 2 > BATCH_MAX ? BATCH_MAX : batch * 2;
-	return received < batch / 2 && batch > BATCH_MIN ? batch / 2 : batch;
+		return batch * 2 > RING_BATCH_MAX ? RING_BATCH_MAX : batch * 2;
+	return received < batch / 2 && batch > LOOP_BATCH_MIN ? batch / 2 : batch;
 }
 
 /* One batch of one interface; how many frames it had. */
 static unsigned take_batch(struct loop *loop, uint32_t interface, uint64_t now_ns)
 {
-	struct frame frames[BATCH_MAX];
+	struct frame frames[RING_BATCH_MAX];
 	struct ring *ring = loop->ring[interface];
 	unsigned received = ring_receive(ring, frames, loop->batch[interface]);
 
 	if (!received)
 		return 0;
-	loop->batch[interface] = next_batch(loop->batch[interface], received);
+	loop->batch[interface] = loop_next_batch(loop->batch[interface], received);
 	path_receive(loop->path, frames, NULL, received, now_ns);
 	ring_release(ring);
 	return received;
@@ -301,7 +299,7 @@ struct ring *loop_swap_ring(struct loop *loop, uint32_t interface, struct ring *
 	if (ring)
 		epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, ring_fd(ring), &event);
 	loop->ring[interface] = ring;
-	loop->batch[interface] = BATCH_MIN;
+	loop->batch[interface] = LOOP_BATCH_MIN;
 	if (ring && interface >= loop->interfaces)
 		loop->interfaces = interface + 1;
 	return old;

@@ -14,6 +14,8 @@
 
 struct loop;
 
+enum { LOOP_BATCH_MIN = 8 }; /* frames; at most RING_BATCH_MAX */
+
 struct loop_options {
 	struct path_limits limits;
 	int cpu;      /* pinned to it; -1: not */
@@ -38,6 +40,10 @@ struct ring *loop_swap_ring(struct loop *loop, uint32_t interface, struct ring *
 /* The interface's ring counters; zero where it has none. Runs as an errand. */
 void loop_ring_stats(struct loop *loop, uint32_t interface, struct ring_stats *ret_stats);
 void loop_stats(struct loop *loop, struct loop_stats *ret_stats);
+
+/* How many frames to take of a ring at once, after a batch of that size had so many: twice as many
+ * while it is full, half while it is not half full. */
+unsigned loop_next_batch(unsigned batch, unsigned received);
 
 /* Monotonic time in nanoseconds, the path's clock. */
 uint64_t clock_now_ns(void);

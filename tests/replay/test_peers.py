@@ -5,60 +5,11 @@ checksum made by Scapy. Where a suite prints a checksum, it stands here as a num
 by intent is in tests/README.md, with the reason.
 """
 import pytest
-from scapy.all import ICMP, IP, TCP, UDP, Ether, Raw, fragment
+from scapy.all import ICMP, IP, TCP, UDP, Raw, fragment
 
+from peers import (KATRAN, KATRAN_DATA, KATRAN_SERVERS, GATEWAY_MAC, becomes, from_server,
+                   katran_ack, katran_udp, network, pool, run, server_mac, to_client, to_server, to_us)
 from replay import EXT, INT, checksums_right
-
-GATEWAY_MAC = "de:ad:be:ef:de:ef"      # the client's, or the router's before it
-
-
-def server_mac(address):
-    return "02:00:" + ":".join(f"{int(byte):02x}" for byte in address.split("."))
-
-
-def network(ext, gateway, inside, *servers):
-    """Two interfaces: clients behind a gateway on one, servers on the other."""
-    return f"""add interface ext role frontend address {ext} mac {EXT}
-add interface int role backend address {inside} mac {INT}
-add neighbor {gateway} mac {GATEWAY_MAC} interface ext
-add route 0.0.0.0/0 via {gateway}
-""" + "".join(f"add neighbor {server} mac {server_mac(server)} interface int\n"
-              for server in servers)
-
-
-def pool(port, *servers, options=""):
-    return f"add pool p {options}\n" + "".join(f"add backend p {server}:{port}\n"
-                                               for server in servers)
-
-
-def to_us(packet):
-    return "ext", Ether(src=GATEWAY_MAC, dst=EXT) / packet
-
-
-def from_server(packet):
-    return "int", Ether(src=server_mac(packet.src), dst=INT) / packet
-
-
-def to_client(packet):
-    return "ext", Ether(src=EXT, dst=GATEWAY_MAC) / packet
-
-
-def to_server(packet):
-    return "int", Ether(src=INT, dst=server_mac(packet.dst)) / packet
-
-
-def run(replay, config, frames, *more):
-    """What left each interface, in order."""
-    result = replay.run(config, frames, *more)
-    return result, [(name, packet) for name in ("ext", "int") for packet in result.left(name)]
-
-
-def becomes(replay, config, frames, want, *more):
-    result, left = run(replay, config, frames, *more)
-    assert [(name, bytes(packet)) for name, packet in left] == [
-        (name, bytes(packet)) for name, packet in sorted(want, key=lambda row: row[0])]
-    return result
-
 
 # Cilium's node port tests: a service on 172.16.10.1:80, its backend 192.168.0.1:8080.
 
@@ -186,16 +137,6 @@ def test_vpp_a_sticky_source_stays_with_its_server(replay):
 
 # katran: VIPs 10.200.1.1 to .6, servers 10.0.0.1 to .3. What concerns its tunnels is further below.
 
-KATRAN_SERVERS = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
-KATRAN_DATA = Raw(b"katran test pkt")
-KATRAN = network("172.16.1.1/24", "172.16.1.2", "10.0.0.254/24", *KATRAN_SERVERS)
-
-
-def katran_ack(destination, dport, **ip):
-    return IP(src="192.168.1.1", dst=destination, **ip) / TCP(
-        sport=31337, dport=dport, seq=0, ack=0, window=8192, flags="A") / KATRAN_DATA
-
-
 KATRAN_NAT = KATRAN + pool(80, *KATRAN_SERVERS) + """add service tcp 10.200.1.1:80/tcp pool p
 add service udp 10.200.1.1:80/udp pool p
 add pool all
@@ -225,8 +166,7 @@ def test_katran_the_second_packet_of_a_flow_goes_where_the_first_went(replay):
 @pytest.mark.parametrize("packet, reason", [
     (katran_ack("10.200.1.1", 82), "no_service"),
     (katran_ack("10.200.1.9", 80), "no_backend"),
-    (IP(src="172.16.1.9", dst="172.16.100.1") / IP(src="192.168.1.1", dst="10.200.1.1") /
-     UDP(sport=31337, dport=80) / KATRAN_DATA, "forwarding_off"),
+    (IP(src="172.16.1.9", dst="172.16.100.1") / katran_udp("10.200.1.1", 80), "forwarding_off"),
 ], ids=["a port that is not served", "a vip without servers", "a tunnel to somebody else"])
 def test_katran_is_not_balanced(replay, packet, reason):
     result = becomes(replay, KATRAN_NAT, [to_us(packet)], [])
@@ -235,8 +175,7 @@ def test_katran_is_not_balanced(replay, packet, reason):
 
 def test_katran_a_packet_over_the_mtu_is_told_of_by_the_vip(replay):
     """1,528 bytes where 1,500 go through; katran quotes 84 bytes, we as many as RFC 1812 wants."""
-    packet = IP(src="192.168.1.1", dst="10.200.1.1", id=1, flags="DF") / UDP(
-        sport=31337, dport=80) / Raw(bytes(KATRAN_DATA) * 100)
+    packet = katran_udp("10.200.1.1", 80, Raw(bytes(KATRAN_DATA) * 100), id=1, flags="DF")
     result, left = run(replay, KATRAN_NAT, [to_us(packet)])
     assert result.verdicts == ["too_big"]
     ((interface, told),) = left
