@@ -17,7 +17,7 @@ override CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-fr
 endif
 LDFLAGS  ?=
 LBD_LIBS := -lpcap -lcap -lsqlite3 -lmnl -ljansson -lsystemd -lmicrohttpd -lseccomp -lpthread
-LB_LIBS  := -lreadline
+LB_LIBS  := -lreadline -ljansson
 Q        := $(if $(V),,@)
 
 PATH_SRC  := $(wildcard appliance/path/*.c)
@@ -33,6 +33,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 PATH_LIB := $(BUILD)/libpath.a
 LBD_LIB  := $(BUILD)/liblbd.a
+LB_LIB   := $(BUILD)/liblb.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 
 .PHONY: all
@@ -41,18 +42,19 @@ all: $(BUILD)/lbd $(BUILD)/lb   ## build lbd and lb (default)
 # The packet path is a library of its own, so that a check can see what it depends on.
 $(PATH_LIB): $(call objects,$(PATH_SRC))
 $(LBD_LIB): $(call objects,$(RING_SRC) $(STORE_SRC) $(CONF_SRC) $(CLI_SRC) $(filter-out appliance/main.c,$(MAIN_SRC)))
-$(PATH_LIB) $(LBD_LIB):
+$(LB_LIB): $(call objects,$(filter-out cli/lb/main.c,$(LB_SRC)) cli/protocol.c cli/units.c)
+$(PATH_LIB) $(LBD_LIB) $(LB_LIB):
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/lbd: $(call objects,appliance/main.c) $(LBD_LIB) $(PATH_LIB)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LBD_LIBS)
 
-$(BUILD)/lb: $(call objects,$(LB_SRC) cli/protocol.c)
+$(BUILD)/lb: $(call objects,cli/lb/main.c) $(LB_LIB)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LB_LIBS)
 
-$(BUILD)/tests/test_%: tests/unit/test_%.c $(LBD_LIB) $(PATH_LIB)
+$(BUILD)/tests/test_%: tests/unit/test_%.c $(LBD_LIB) $(PATH_LIB) $(LB_LIB)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LBD_LIBS) -lcmocka

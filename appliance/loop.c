@@ -19,11 +19,18 @@ enum {
 	PAUSES = 64,            /* between empty polls: tight spinning slows the kernel's side */
 };
 
+/* The share of time that is work is told of at least this long. */
+static const uint64_t share_ns = 1000000000;
 /* Silence after which the thread sleeps; a wake-up costs about as much. */
 static const uint64_t spin_ns = 50000;
 /* While frames come, the path's timers are looked at this often: their finest tick. */
 static const uint64_t tick_ns = 1000000;
 static const size_t huge_page = 2 << 20;
+
+/* How much of the time had been work at some moment. */
+struct mark {
+	uint64_t now_ns, busy_ns;
+};
 
 struct loop {
 	pthread_t thread;
@@ -36,6 +43,7 @@ struct loop {
 	_Atomic bool stop;
 	void (*warn)(const char *sentence);
 	struct loop_stats stats;
+	struct mark older, newer; /* `share_ns` apart, or more where it slept */
 	uint32_t interfaces;    /* highest index with a ring, plus one */
 	unsigned batch[INTERFACES_MAX]; /* frames taken at once: twice as many when full, or half */
 	struct ring *ring[INTERFACES_MAX];
@@ -149,10 +157,23 @@ static void pause_a_little(void)
 #endif
 }
 
+/* A turn that found work lasts until the next one begins: no further look at the clock is needed. */
+static void account(struct loop *loop, uint64_t busy_ns, uint64_t now_ns)
+{
+	loop->stats.busy_ns += busy_ns;
+	if (now_ns - loop->newer.now_ns < share_ns)
+		return;
+	loop->older = loop->newer;
+	loop->newer = (struct mark){now_ns, loop->stats.busy_ns};
+}
+
 static void *run(void *argument)
 {
 	struct loop *loop = argument;
-	uint64_t busy_ns = clock_now_ns();
+	uint64_t last_ns = clock_now_ns(), worked_ns = last_ns;
+	bool worked = false;
+
+	loop->older = loop->newer = (struct mark){.now_ns = last_ns};
 
 	privilege_renounce();
 	if (seccomp_confine(SECCOMP_PATH))
@@ -160,11 +181,14 @@ static void *run(void *argument)
 	while (!atomic_load_explicit(&loop->stop, memory_order_relaxed)) {
 		uint64_t now_ns = clock_now_ns();
 
+		account(loop, worked ? now_ns - last_ns : 0, now_ns);
+		last_ns = now_ns;
 		loop->stats.turns++;
-		if (turn(loop, now_ns)) {
+		worked = turn(loop, now_ns);
+		if (worked) {
 			loop->stats.busy_turns++;
-			busy_ns = now_ns;
-		} else if (now_ns - busy_ns < spin_ns) {
+			worked_ns = now_ns;
+		} else if (now_ns - worked_ns < spin_ns) {
 			pause_a_little();
 		} else {
 			rest(loop, now_ns);
@@ -349,10 +373,15 @@ struct stats_errand {
 static void loop_stats_errand(struct path *path, void *argument, uint64_t now_ns)
 {
 	struct stats_errand *errand = argument;
+	const struct loop *loop = errand->loop;
+	uint64_t span_ns = now_ns - loop->older.now_ns;
 
 	(void)path;
-	(void)now_ns;
-	*errand->stats = errand->loop->stats;
+	*errand->stats = loop->stats;
+	errand->stats->now_ns = now_ns;
+	if (span_ns)
+		errand->stats->busy_percent = (unsigned)(
+			(loop->stats.busy_ns - loop->older.busy_ns) * 100 / span_ns);
 }
 
 void loop_stats(struct loop *loop, struct loop_stats *ret_stats)

@@ -23,6 +23,9 @@ struct loop_options {
 
 struct loop_stats {
 	uint64_t turns, busy_turns, sleeps;
+	uint64_t busy_ns;       /* spent in turns that found work */
+	uint64_t now_ns;        /* of the path's clock, when this was read */
+	unsigned busy_percent;  /* of the last seconds */
 };
 
 /* Takes the path's memory (huge pages where there are some, locked where that is allowed), builds the

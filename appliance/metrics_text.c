@@ -65,11 +65,16 @@ static void write_path(FILE *page, struct control *control)
 	static const struct family turns = {"path_turns", true, "looks at all rings"};
 	static const struct family busy = {"path_busy_turns", true, "looks that found work"};
 	static const struct family sleeps = {"path_sleeps", true, "times that the packet path slept"};
+	static const struct family work = {"path_busy_seconds", true,
+					   "time that the packet path spent in looks that found work"};
 	struct loop_stats stats;
 
 	if (!control->loop)
 		return;
 	loop_stats(control->loop, &stats);
+	write_head(page, &work);
+	fprintf(page, "lb_%s_total %" PRIu64 ".%09" PRIu64 "\n", work.name,
+		stats.busy_ns / SECOND_NS, stats.busy_ns % SECOND_NS);
 	write_one(page, &turns, stats.turns);
 	write_one(page, &busy, stats.busy_turns);
 	write_one(page, &sleeps, stats.sleeps);

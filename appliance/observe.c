@@ -8,7 +8,7 @@ static void copy_traffic(struct path *path, void *argument, uint64_t now_ns)
 	const struct flow_table *flows = path_flows(path);
 	struct traffic *traffic = argument;
 
-	(void)now_ns;
+	traffic->now_ns = now_ns;
 	traffic->counters = *path_counters(path);
 	traffic->flows = (struct flow_totals){
 		.live = flows->live,

@@ -23,6 +23,7 @@ struct flow_totals {
 
 /* All of one instant, so that the law of conservation holds in it. */
 struct traffic {
+	uint64_t now_ns; /* of the path's clock */
 	struct path_counters counters;
 	struct flow_totals flows;
 };

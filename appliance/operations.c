@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "appliance/control.h"
+#include "appliance/rates.h"
 #include "appliance/reports.h"
 
 static const struct config *running(void *context)
@@ -288,6 +289,8 @@ struct appliance control_appliance(struct control *control)
 		.backup = backup,
 		.report = reports_show,
 		.lookup = reports_lookup,
+		.monitor = rates_look,
+		.monitor_end = rates_free,
 		.clear_counters = clear_counters,
 		.clear_flows = clear_flows,
 		.drain_deadline = drain_deadline,

@@ -167,6 +167,7 @@ static void view_backends(struct control *control, struct overview *overview,
 		uint32_t target = snapshot->backend[i].target;
 
 		view->config = config_at(control->running, KIND_BACKEND, i);
+		view->id = snapshot->backend[i].id;
 		view->counters = counters[i];
 		if (target != NONE) {
 			/* What the path has not taken up yet counts as what it begins as. */
@@ -225,6 +226,7 @@ static void view_services(struct control *control, struct overview *overview,
 		struct pool_view *pool = &overview->pool[snapshot->service[compiled].pool];
 
 		view->config = config_at(control->running, KIND_SERVICE, i);
+		view->id = snapshot->service[compiled].id;
 		view->pool = pool;
 		pool->services++;
 		for (unsigned p = 0; p < protocols_of(view->config); p++)

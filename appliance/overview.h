@@ -81,6 +81,7 @@ const char *health_text(enum health health);
 
 struct backend_view {
 	const struct config_backend *config;
+	uint32_t id;          /* by which the path calls it */
 	enum health health;   /* HEALTH_UNKNOWN: nobody checks it */
 	enum backend_state state;
 	struct check_view check; /* all zero where nobody checks it */
@@ -98,6 +99,7 @@ struct pool_view {
 
 struct service_view {
 	const struct config_service *config;
+	uint32_t id;              /* by which the path calls it: the first of two, where it is of `any` */
 	const struct pool_view *pool;
 	enum service_state state; /* up: a backend takes new flows */
 	struct service_counters counters; /* of both protocols */

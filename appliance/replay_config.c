@@ -87,6 +87,22 @@ static int lookup(void *context, const struct tuple_question *question, struct r
 	return refuse(error, error_size);
 }
 
+static int monitor(void *context, const struct monitor_question *question, struct rates **state,
+		   struct report **ret_report, char *error, size_t error_size)
+{
+	(void)context;
+	(void)question;
+	(void)state;
+	(void)ret_report;
+	return refuse(error, error_size);
+}
+
+/* None was begun. */
+static void monitor_end(struct rates *state)
+{
+	(void)state;
+}
+
 static int clear_counters(void *context, char *error, size_t error_size)
 {
 	(void)context;
@@ -167,6 +183,19 @@ static void no_file(void *context, const char *name, const void *bytes, size_t s
 	(void)size;
 }
 
+static void no_sample(void *context, const char *text, size_t size)
+{
+	(void)context;
+	(void)text;
+	(void)size;
+}
+
+static bool heard(void *context)
+{
+	(void)context;
+	return true;
+}
+
 static void no_console(void *context, const char *action)
 {
 	(void)context;
@@ -194,6 +223,8 @@ static int run_script(struct replay_config *config, const char *file, const char
 		.backup = backup,
 		.report = report,
 		.lookup = lookup,
+		.monitor = monitor,
+		.monitor_end = monitor_end,
 		.clear_counters = clear_counters,
 		.clear_flows = clear_flows,
 		.drain_deadline = drain_deadline,
@@ -209,6 +240,8 @@ static int run_script(struct replay_config *config, const char *file, const char
 		.needs_file = needs_file,
 		.file = no_file,
 		.console = no_console,
+		.sample = no_sample,
+		.heard = heard,
 		.done = done,
 	};
 	struct session *session = session_new(&appliance, "replay", &sink);

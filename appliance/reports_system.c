@@ -28,6 +28,7 @@ static const struct column status_columns[] = {
 	{"forwarded", "forwarded", COLUMN_COUNT},
 	{"dropped", "dropped", COLUMN_COUNT},
 	{"ring_lost", "ring lost", COLUMN_COUNT},
+	{"path_busy_percent", "path busy", COLUMN_PERCENT},
 };
 
 static void report_identity(struct show *show)
@@ -88,6 +89,18 @@ static void report_traffic(struct report *report, const struct look *look)
 	report_number(report, total.ring_lost);
 }
 
+static void report_path(struct report *report, const struct control *control)
+{
+	struct loop_stats stats;
+
+	if (!control->loop) {
+		report_null(report);
+		return;
+	}
+	loop_stats(control->loop, &stats);
+	report_number(report, stats.busy_percent);
+}
+
 int show_status(struct show *show)
 {
 	struct overview overview;
@@ -103,6 +116,7 @@ int show_status(struct show *show)
 	report_links(show->report, look);
 	report_objects(show->report, &overview);
 	report_traffic(show->report, look);
+	report_path(show->report, show->control);
 	overview_free(&overview);
 	free(look);
 	return 0;
@@ -160,20 +174,24 @@ static const struct column event_columns[] = {
 	{"event", "EVENT", COLUMN_TEXT},
 };
 
-/* The last ones, in the order in which they happened. */
-int show_events(struct show *show)
+void report_events(struct report *report, const char *key, const struct journal *journal,
+		   unsigned limit)
 {
-	const struct journal *journal = show->control->journal;
 	unsigned count = journal_count(journal);
-	unsigned limit = show->filter->limit ? show->filter->limit : EVENTS_SHOWN;
 
-	report_section(show->report, NULL, REPORT_LIST, COLUMNS(event_columns));
+	report_section(report, key, REPORT_LIST, COLUMNS(event_columns));
 	for (unsigned i = count < limit ? count : limit; i > 0; i--) {
 		const struct journal_entry *entry = journal_at(journal, i - 1);
 
-		report_row(show->report);
-		report_number(show->report, (uint64_t)entry->time_ns);
-		report_text(show->report, entry->sentence);
+		report_row(report);
+		report_number(report, (uint64_t)entry->time_ns);
+		report_text(report, entry->sentence);
 	}
+}
+
+int show_events(struct show *show)
+{
+	report_events(show->report, NULL, show->control->journal,
+		      show->filter->limit ? show->filter->limit : EVENTS_SHOWN);
 	return 0;
 }

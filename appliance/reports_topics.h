@@ -40,6 +40,10 @@ int show_known_backend(struct show *show);
 /* True where the filter names no object, or this one. */
 bool show_wants(const struct show *show, const char *name);
 
+/* A section of the last events, in the order in which they happened. */
+void report_events(struct report *report, const char *key, const struct journal *journal,
+		   unsigned limit);
+
 void report_address(struct report *report, be32 address);
 /* Null where it is zero. */
 void report_mac(struct report *report, const struct mac_address *mac);

@@ -104,6 +104,20 @@ static void sink_console(void *context, const char *action)
 	put_word(context, MESSAGE_CONSOLE, action);
 }
 
+static void sink_sample(void *context, const char *text, size_t size)
+{
+	struct client *client = context;
+
+	put_text_frames(&client->out, MESSAGE_SAMPLE, text, size);
+}
+
+static bool sink_heard(void *context)
+{
+	const struct client *client = context;
+
+	return !buffer_left(&client->out);
+}
+
 static void sink_done(void *context, enum exit_status status)
 {
 	struct client *client = context;
@@ -118,7 +132,8 @@ static struct session *new_session(struct client *client, const char *user)
 	const struct session_sink sink = {
 		.context = client, .output = sink_output, .filter = sink_filter,
 		.output_end = sink_output_end, .error = sink_error, .needs_file = sink_needs_file,
-		.file = sink_file, .console = sink_console, .done = sink_done,
+		.file = sink_file, .console = sink_console,
+		.sample = sink_sample, .heard = sink_heard, .done = sink_done,
 	};
 
 	return session_new(client->server->appliance, user, &sink);

@@ -37,6 +37,16 @@ struct tuple_question {
 	bool udp; /* else TCP */
 };
 
+/* What a monitor looks at; all empty: at everything. */
+struct monitor_question {
+	char service[NAME_SIZE]; /* only this one, with the backends of its pool */
+	char pool[NAME_SIZE];    /* only its backends, and the services that use it */
+	bool drops;              /* neither, but the reasons for which frames are dropped */
+};
+
+/* The counters as they were at a monitor's last look. */
+struct rates;
+
 /* Why a commit happens: written with the revision. */
 struct commit_note {
 	const char *user;
@@ -73,6 +83,12 @@ struct appliance {
 	/* Which backend, and why: the lines of `lookup` as a report; changes nothing. */
 	int (*lookup)(void *context, const struct tuple_question *question,
 		      struct report **ret_report, char *error, size_t error_size);
+
+	/* A look for a monitor: what is, and how fast it went since the last look. *state is NULL
+	 * before the first, which knows no rates, and is given back with monitor_end. */
+	int (*monitor)(void *context, const struct monitor_question *question, struct rates **state,
+		       struct report **ret_report, char *error, size_t error_size);
+	void (*monitor_end)(struct rates *state);
 
 	int (*clear_counters)(void *context, char *error, size_t error_size);
 	/* Closes matching flows; how many. */

@@ -32,6 +32,17 @@ struct wait {
 	struct place place;
 };
 
+/* A monitor under way. */
+struct watch {
+	bool active;
+	struct place place;
+	struct monitor_question question;
+	struct rates *rates;  /* the appliance's, between two looks */
+	uint64_t interval_ns, next_ns;
+	uint32_t left;        /* looks to come; 0: without end */
+	bool headed;          /* the rows have their heading */
+};
+
 /* What the lines of one request come to: in force when all of them hold, or taken into the open
  * candidate. */
 struct transaction {
@@ -71,6 +82,7 @@ struct session {
 	struct act *act;
 	size_t acts, acts_done, acts_capacity;
 	struct wait wait;
+	struct watch watch;
 	uint64_t now_ns;
 };
 
@@ -145,6 +157,10 @@ void command_help(struct session *session);
 int help_position(struct session *session, struct position *ret_position);
 /* Looks whether what is waited for has happened. */
 void wait_poll(struct session *session);
+/* `monitor`: the first look, those that follow, and the end of it. */
+int watch_begin(struct session *session, const struct place *place);
+void watch_poll(struct session *session);
+void watch_end(struct session *session);
 
 /* The attached file of that name, or NULL. */
 const struct attachment *session_attachment(const struct session *session, const char *name);

@@ -93,6 +93,18 @@ static const struct attribute discard_parameters[] = {
 	 .help = "only this line of it, by the number that conflicts are told with"},
 };
 
+static const struct attribute monitor_parameters[] = {
+	{"service", VALUE_NAME, PARAMETER_EXCLUSIVE, NAMES(service, SERVICE),
+	 .help = "only this one and its backends"},
+	{"pool", VALUE_NAME, PARAMETER_EXCLUSIVE, NAMES(pool, POOL),
+	 .help = "only its backends, and the services that use it"},
+	{"drops", VALUE_NUMBER, PARAMETER_SWITCH | PARAMETER_EXCLUSIVE, AT(drops),
+	 .help = "dropped frames, by reason"},
+	{"interval", VALUE_DURATION, 0, AT(interval_ns), 100000000, UINT64_C(3600000000000),
+	 .help = "time between two looks (default: 1)"},
+	{"count", VALUE_NUMBER, 0, AT(count), 1, UINT32_MAX, .help = "end after so many"},
+};
+
 static const struct attribute rollback_parameters[] = {
 	{"revision", VALUE_NUMBER, NEEDED | PARAMETER_REVISION, AT(revision), 1, UINT32_MAX,
 	 .help = "a revision of `show revisions`"},
@@ -179,6 +191,8 @@ static const struct row rows[] = {
 	SHOW(VERSION, "version", "what is installed here"),
 	ONE(COMMAND_LOOKUP, "lookup", NULL, "which backend a packet would go to, and why",
 	    .pipes = true, OWN(lookup_parameters)),
+	ONE(COMMAND_MONITOR, "monitor", NULL, "what goes on, as it goes on",
+	    OWN(monitor_parameters)),
 	ONE(COMMAND_CLEAR_COUNTERS, "clear", "counters", "set all counters to 0"),
 	ONE(COMMAND_CLEAR_FLOW, "clear", "flow", "close flows, all or some", OWN(clear_flow)),
 	ONE(COMMAND_CONFIGURE, "configure", NULL,

@@ -28,6 +28,7 @@ enum command_id {
 	COMMAND_SHOW_CONFIG,
 	COMMAND_SHOW_REVISIONS,
 	COMMAND_LOOKUP,
+	COMMAND_MONITOR,
 	COMMAND_CLEAR_COUNTERS,
 	COMMAND_CLEAR_FLOW,
 	COMMAND_CONFIGURE,
@@ -67,7 +68,7 @@ enum parameter_flags {
 /* What the operator typed beside the attributes of an object. Zero where not given. */
 struct arguments {
 	char name[NAME_SIZE];
-	char service[NAME_SIZE];
+	char service[NAME_SIZE], pool[NAME_SIZE];
 	struct endpoint backend;
 	be32 client;
 	uint32_t client_port;
@@ -76,6 +77,9 @@ struct arguments {
 	uint32_t number;
 	struct endpoint source;
 	struct vip destination;
+	uint32_t drops;
+	uint64_t interval_ns;
+	uint32_t count;
 	uint64_t timeout_ns;
 	uint32_t wait;
 	uint32_t if_exists;

@@ -47,6 +47,7 @@ enum message_type {
 	MESSAGE_CONSOLE,      /* name: for lb to do: "quit", "history", "length N", "files"; for
 			       * lb to know: "candidate LINES", "candidate closed" */
 	MESSAGE_EVENT,        /* name: a sentence */
+	MESSAGE_SAMPLE,       /* string: part of a JSON document to be drawn; a newline ends it */
 	MESSAGE_DONE,         /* u8 enum exit_status */
 };
 
@@ -71,7 +72,8 @@ enum request_flags {
 	REQUEST_QUIET = 16,       /* nothing is said of success */
 	REQUEST_JSON = 32,
 	REQUEST_PREFIXES = 64,    /* a person types: unique prefixes of keywords will do */
-	REQUEST_FLAGS = 127,
+	REQUEST_SCREEN = 128,     /* a person looks: a monitor is drawn */
+	REQUEST_FLAGS = 255,
 };
 
 /* A file of the operator's, read by lb. Bytes are not copied; `content` need not end with a

@@ -7,6 +7,7 @@
 
 #include "cli/render.h"
 #include "cli/report_rows.h"
+#include "cli/units.h"
 
 #define MICROSECOND UINT64_C(1000)
 #define MILLISECOND (1000 * MICROSECOND)
@@ -39,23 +40,6 @@ static void part_end(struct text_writer *writer, bool heading)
 	if (!writer->failed && writer->size)
 		writer->part(writer->context, heading, writer->text, writer->size);
 	free(writer->text);
-}
-
-/* Four digits at most: "999", "1.2k", "12k", "123k", "1.2M". */
-static void format_bytes(uint64_t bytes, char *ret_text)
-{
-	static const char units[] = " kMGTPE";
-	double value = (double)bytes;
-	unsigned unit = 0;
-
-	while (value >= 999.5 && unit + 2 < sizeof(units)) {
-		value /= 1000;
-		unit++;
-	}
-	if (!unit)
-		snprintf(ret_text, VALUE_SIZE, "%" PRIu64, bytes);
-	else
-		snprintf(ret_text, VALUE_SIZE, "%.*f%c", value < 9.95 ? 1 : 0, value, units[unit]);
 }
 
 static void format_time_span(uint64_t ns, char *ret_text)
@@ -102,11 +86,13 @@ static const char *cell_text(const struct column *column, const struct cell *cel
 	if (cell->type == CELL_FLAG)
 		return cell->number ? "yes" : "no";
 	if (column->type == COLUMN_BYTES)
-		format_bytes(cell->number, room);
+		format_scaled(cell->number, room);
 	else if (column->type == COLUMN_DURATION)
 		format_time_span(cell->number, room);
 	else if (column->type == COLUMN_TIME)
 		format_local_time(cell->number, room);
+	else if (column->type == COLUMN_PERCENT)
+		snprintf(room, VALUE_SIZE, "%" PRIu64 "%%", cell->number);
 	else
 		snprintf(room, VALUE_SIZE, "%" PRIu64, cell->number);
 	return room;
@@ -120,7 +106,7 @@ static bool is_shown(const struct column *column)
 static bool to_the_right(const struct column *column)
 {
 	return column->type == COLUMN_COUNT || column->type == COLUMN_BYTES ||
-	       column->type == COLUMN_DURATION;
+	       column->type == COLUMN_DURATION || column->type == COLUMN_PERCENT;
 }
 
 /* Characters, not bytes. */

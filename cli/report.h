@@ -16,6 +16,7 @@ enum column_type {
 	COLUMN_BYTES,    /* text: with k, M, G */
 	COLUMN_DURATION, /* nanoseconds; text: with a unit */
 	COLUMN_TIME,     /* Unix time in nanoseconds; text: local time */
+	COLUMN_PERCENT,  /* text: with its sign */
 	COLUMN_FLAG,     /* true or false */
 	COLUMN_PROSE,    /* text only: whole lines, printed as they are; left out of JSON */
 };

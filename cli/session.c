@@ -184,6 +184,12 @@ static void forget_request(struct session *session)
 	*request = (struct request){0};
 	session->acts = session->acts_done = 0;
 	session->wait.active = session->paused = false;
+	watch_end(session);
+}
+
+static bool is_pending(const struct session *session)
+{
+	return session->paused || session->wait.active || session->watch.active;
 }
 
 static void finish(struct session *session)
@@ -207,7 +213,7 @@ static void carry_on(struct session *session)
 	bool more = true;
 
 	session->paused = false;
-	while (more && !session->paused && !session->wait.active) {
+	while (more && !is_pending(session)) {
 		if (session->acts_done < session->acts) {
 			run_act(session);
 		} else {
@@ -341,6 +347,8 @@ uint64_t session_deadline(const struct session *session)
 {
 	if (session->paused)
 		return 0;
+	if (session->watch.active)
+		return session->watch.next_ns;
 	return session->wait.active ? session->wait.next_ns : UINT64_MAX;
 }
 
@@ -351,7 +359,10 @@ void session_poll(struct session *session, uint64_t now_ns)
 	session->now_ns = now_ns;
 	if (session->wait.active)
 		wait_poll(session);
-	if (!session->wait.active)
+	if (session->watch.active)
+		watch_poll(session);
+	session->paused = false;
+	if (!is_pending(session))
 		carry_on(session);
 }
 
@@ -359,8 +370,11 @@ void session_interrupt(struct session *session)
 {
 	if (!session_busy(session))
 		return;
-	session_complain(session, "error: interrupted; what was changed stays\n");
-	session_status(session, STATUS_TIMED_OUT);
+	/* To end a monitor is all that can be done with it. */
+	if (!session->watch.active) {
+		session_complain(session, "error: interrupted; what was changed stays\n");
+		session_status(session, STATUS_TIMED_OUT);
+	}
 	session->acts = session->acts_done;
 	session->stopped = true;
 	session->wait.active = false;

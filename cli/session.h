@@ -40,6 +40,10 @@ struct session_sink {
 	void (*file)(void *context, const char *name, const void *bytes, size_t size);
 	/* Something that the console does itself: MESSAGE_CONSOLE. */
 	void (*console)(void *context, const char *action);
+	/* A monitor's document, one line of JSON, for a console that draws it. */
+	void (*sample)(void *context, const char *text, size_t size);
+	/* False while what was said before still waits to be heard. */
+	bool (*heard)(void *context);
 	/* The request has ended. */
 	void (*done)(void *context, enum exit_status status);
 };

@@ -105,10 +105,13 @@ int connection_send_name(struct connection *connection, enum message_type type, 
 	return connection_send(connection, &out);
 }
 
-int connection_receive(struct connection *connection, const void *mask, struct message *ret_message)
+int connection_receive(struct connection *connection, const void *mask, int other_fd,
+		       struct message *ret_message)
 {
 	const struct timespec patience = {.tv_sec = PATIENCE_S};
-	struct pollfd ready = {.fd = connection->fd, .events = POLLIN};
+	struct pollfd ready[] = {
+		{.fd = connection->fd, .events = POLLIN}, {.fd = other_fd, .events = POLLIN},
+	};
 
 	for (;;) {
 		int there = frame_peek(&connection->in, CHUNK_MAX, ret_message);
@@ -118,11 +121,13 @@ int connection_receive(struct connection *connection, const void *mask, struct m
 
 		if (there)
 			return there;
-		count = ppoll(&ready, 1, connection->greeted ? NULL : &patience, mask);
+		count = ppoll(ready, 2, connection->greeted ? NULL : &patience, mask);
 		if (count < 0)
 			return errno == EINTR ? 0 : -errno;
 		if (!count)
 			return -ETIMEDOUT;
+		if (!ready[0].revents)
+			return 0;
 		room = buffer_reserve(&connection->in, READ_SIZE);
 		if (!room)
 			return -ENOMEM;
@@ -153,7 +158,7 @@ static int greet(struct connection *connection, bool interactive, char *error, s
 	/* Where lbd has refused us and closed, its reason is still there to be read. */
 	connection_send(connection, &out);
 	do
-		result = connection_receive(connection, NULL, &message);
+		result = connection_receive(connection, NULL, -1, &message);
 	while (!result);
 	if (result == -ETIMEDOUT)
 		return explain(connection->path, ETIMEDOUT, error, error_size);

@@ -30,9 +30,10 @@ int connection_send_request(struct connection *connection, const struct request 
 int connection_send_name(struct connection *connection, enum message_type type, const char *name);
 
 /* The next frame, to be given back with connection_done(): 1; 0 where the signals that `ppoll`
- * lets through with `mask` came first (NULL: none is let through), -ENOTCONN where lbd is gone,
- * -ETIMEDOUT where it does not greet, or another negative errno. */
-int connection_receive(struct connection *connection, const void *mask,
+ * lets through with `mask` came first (NULL: none is let through) or `other_fd` (-1: none) has
+ * something to read, -ENOTCONN where lbd is gone, -ETIMEDOUT where it does not greet, or another
+ * negative errno. */
+int connection_receive(struct connection *connection, const void *mask, int other_fd,
 		       struct message *ret_message);
 void connection_done(struct connection *connection, const struct message *message);
 

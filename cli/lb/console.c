@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <readline/readline.h>
 
 #include "cli/lb/exchange.h"
+#include "cli/lb/signals.h"
 
 enum { HISTORY_MAX = 1000, HISTORY_MODE = 0600 };
 
@@ -32,35 +32,6 @@ static struct console {
 	bool length_set;
 	enum exit_status status;
 } console;
-
-static volatile sig_atomic_t interrupted, terminated, stopped, resized;
-
-static void on_signal(int number)
-{
-	if (number == SIGINT)
-		interrupted = 1;
-	else if (number == SIGTSTP)
-		stopped = 1;
-	else if (number == SIGWINCH)
-		resized = 1;
-	else
-		terminated = 1;
-}
-
-/* They are let through only while ppoll() waits, so none is missed. */
-static void catch_signals(sigset_t *ret_waiting)
-{
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH};
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-	sigset_t caught;
-
-	sigemptyset(&caught);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		sigaddset(&caught, numbers[i]);
-		sigaction(numbers[i], &action, NULL);
-	}
-	sigprocmask(SIG_BLOCK, &caught, ret_waiting);
-}
 
 static unsigned screen_length(void)
 {
@@ -270,15 +241,15 @@ static void run_line(const char *line)
 
 	history_keep(line);
 	exchange->output.length = screen_length();
-	interrupted = 0;
+	signals.interrupted = 0;
 	console.status = exchange_run(exchange, flags, lines ? "<paste>" : "", line, strlen(line));
-	interrupted = 0;
+	signals.interrupted = 0;
 }
 
 /* Ctrl-C at the prompt drops the line. */
 static void drop_line(void)
 {
-	interrupted = 0;
+	signals.interrupted = 0;
 	rl_callback_sigcleanup();
 	rl_free_line_state();
 	rl_replace_line("", 0);
@@ -291,7 +262,7 @@ static void drop_line(void)
 /* Ctrl-Z: the shell gets its terminal as it was. */
 static void stop(void)
 {
-	stopped = 0;
+	signals.stopped = 0;
 	rl_deprep_terminal();
 	kill(getpid(), SIGSTOP);
 	rl_prep_terminal(1);
@@ -306,7 +277,7 @@ static bool take_events(struct connection *connection)
 	int result;
 
 	do {
-		result = connection_receive(connection, NULL, &message);
+		result = connection_receive(connection, NULL, -1, &message);
 		if (result > 0 && message.type == MESSAGE_EVENT)
 			on_event(NULL, take_name(&message.payload));
 		if (result > 0)
@@ -317,12 +288,12 @@ static bool take_events(struct connection *connection)
 
 static void handle_signals(void)
 {
-	if (interrupted)
+	if (signals.interrupted)
 		drop_line();
-	if (stopped)
+	if (signals.stopped)
 		stop();
-	if (resized) {
-		resized = 0;
+	if (signals.resized) {
+		signals.resized = 0;
 		rl_resize_terminal();
 	}
 }
@@ -335,7 +306,7 @@ static void edit(struct connection *connection, const sigset_t *waiting)
 	};
 
 	start_editing();
-	while (console.editing && !terminated) {
+	while (console.editing && !signals.terminated) {
 		if (ppoll(ready, 2, NULL, waiting) < 0) {
 			handle_signals();
 			continue;
@@ -363,15 +334,15 @@ enum exit_status console_run(struct connection *connection, unsigned flags)
 	console.exchange = (struct exchange){
 		.connection = connection, .output = {.pages = true},
 		.flags = flags & ~(unsigned)(REQUEST_EACH | REQUEST_KEEP_GOING),
-		.mask = &waiting, .interrupted = &interrupted,
+		.mask = &waiting,
 		.action = on_action, .event = on_event,
 	};
-	catch_signals(&waiting);
+	signals_catch(&waiting);
 	readline_open();
 	history_open();
 	printf("lb %s on %s, r%llu. '?' or 'help'.\n", connection->version, connection->host,
 	       (unsigned long long)connection->revision);
-	while (!console.quitting && !console.ended && !terminated) {
+	while (!console.quitting && !console.ended && !signals.terminated) {
 		edit(connection, &waiting);
 		if (console.ended && !may_leave()) {
 			console.ended = false;

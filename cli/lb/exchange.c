@@ -4,8 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/lb/files.h"
+#include "cli/lb/monitor.h"
+#include "cli/lb/signals.h"
+
+enum { EVENTS_KEPT = 16 * 1024 }; /* bytes of them that are told behind a monitor */
 
 bool candidate_state_take(struct candidate_state *state, const char *action)
 {
@@ -29,6 +34,9 @@ struct running {
 	char **candidate;
 	size_t candidates;
 	bool files;
+	struct monitor *monitor;     /* has the terminal */
+	sigset_t waiting;            /* mask, where signals are caught for the monitor alone */
+	struct buffer events;        /* lines of what happened meanwhile */
 	bool interrupt_sent;
 	enum exit_status status;     /* the worst that happened on this side */
 };
@@ -127,12 +135,67 @@ static void do_action(struct running *running, const char *action)
 		exchange->action(exchange->context, action);
 }
 
+/* ---- while a monitor has the terminal ---- */
+
+static void take_sample(struct running *running, struct payload *payload)
+{
+	struct exchange *exchange = running->exchange;
+	size_t size;
+	const char *text = take_string(payload, &size);
+
+	if (!running->monitor && !running->interrupt_sent) {
+		if (!exchange->mask)
+			signals_catch(&running->waiting);
+		running->monitor = monitor_open();
+	}
+	if (running->monitor)
+		monitor_sample(running->monitor, text, size);
+}
+
+static void take_event(struct running *running, const char *sentence)
+{
+	struct exchange *exchange = running->exchange;
+
+	if (!exchange->event)
+		return;
+	if (!running->monitor)
+		exchange->event(exchange->context, sentence);
+	else if (buffer_left(&running->events) < EVENTS_KEPT)
+		buffer_append(&running->events, sentence, strlen(sentence) + 1);
+}
+
+/* Gives the terminal back, then tells what happened meanwhile, as at the prompt. */
+static void end_monitor(struct running *running)
+{
+	struct exchange *exchange = running->exchange;
+	struct buffer *events = &running->events;
+
+	if (!running->monitor)
+		return;
+	monitor_close(running->monitor);
+	running->monitor = NULL;
+	while (buffer_left(events)) {
+		const char *sentence = (const char *)events->bytes + events->start;
+
+		exchange->event(exchange->context, sentence);
+		buffer_consume(events, strlen(sentence) + 1);
+	}
+	buffer_free(events);
+	if (exchange->mask)
+		return;
+	signals_release(&running->waiting);
+	if (signals.terminated)
+		raise(signals.terminated);
+}
+
 /* Takes one message; true where it was the last. */
 static bool take_message(struct running *running, struct message *message)
 {
 	struct exchange *exchange = running->exchange;
 	struct payload *payload = &message->payload;
 
+	if (message->type != MESSAGE_SAMPLE && message->type != MESSAGE_EVENT)
+		end_monitor(running);
 	switch (message->type) {
 	case MESSAGE_OUTPUT:
 	case MESSAGE_HEADING:
@@ -162,8 +225,10 @@ static bool take_message(struct running *running, struct message *message)
 		do_action(running, take_name(payload));
 		break;
 	case MESSAGE_EVENT:
-		if (exchange->event)
-			exchange->event(exchange->context, take_name(payload));
+		take_event(running, take_name(payload));
+		break;
+	case MESSAGE_SAMPLE:
+		take_sample(running, payload);
 		break;
 	case MESSAGE_DONE:
 		output_end(&exchange->output);
@@ -181,6 +246,8 @@ static enum exit_status lose(struct running *running, int error)
 {
 	output_end(&running->exchange->output);
 	fflush(stdout);
+	if (error == -EINTR)
+		return STATUS_REJECTED; /* a signal ends lb */
 	if (error == -EMSGSIZE) {
 		fprintf(stderr, "error: larger than %d bytes with its files, nothing was sent\n",
 			REQUEST_MAX);
@@ -195,6 +262,32 @@ static enum exit_status lose(struct running *running, int error)
 	return STATUS_UNREACHABLE;
 }
 
+/* A frame, a signal or a key, whatever comes first. */
+static int receive(struct running *running, struct message *ret_message)
+{
+	const struct exchange *exchange = running->exchange;
+	bool drawn = running->monitor;
+
+	return connection_receive(exchange->connection,
+				  drawn && !exchange->mask ? &running->waiting : exchange->mask,
+				  drawn ? STDIN_FILENO : -1, ret_message);
+}
+
+/* After a signal or a key: what runs is ended where that is what was meant. 0 or a negative errno. */
+static int attend(struct running *running)
+{
+	bool leaves = running->monitor ? !monitor_attend(running->monitor) : signals.interrupted;
+
+	if (signals.terminated)
+		return -EINTR;
+	if (!leaves || running->interrupt_sent)
+		return 0;
+	end_monitor(running);
+	signals.interrupted = 0;
+	running->interrupt_sent = true;
+	return connection_send_name(running->exchange->connection, MESSAGE_INTERRUPT, NULL);
+}
+
 /* Reads up to DONE. */
 static enum exit_status finish(struct running *running, int sent)
 {
@@ -204,17 +297,15 @@ static enum exit_status finish(struct running *running, int sent)
 	int result = sent;
 
 	while (!done && result >= 0) {
-		result = connection_receive(exchange->connection, exchange->mask, &message);
+		result = receive(running, &message);
 		if (result > 0) {
 			done = take_message(running, &message);
 			connection_done(exchange->connection, &message);
-		} else if (result == 0 && *exchange->interrupted && !running->interrupt_sent) {
-			*exchange->interrupted = 0;
-			running->interrupt_sent = true;
-			result = connection_send_name(exchange->connection, MESSAGE_INTERRUPT,
-						      NULL);
+		} else if (result == 0) {
+			result = attend(running);
 		}
 	}
+	end_monitor(running);
 	if (running->writes)
 		file_writer_abandon(&running->writer);
 	if (result < 0)

@@ -27,8 +27,7 @@ struct exchange {
 	struct connection *connection;
 	struct output output;
 	unsigned flags;                       /* enum request_flags that every request has */
-	const sigset_t *mask;                 /* signals that interrupt; NULL: none */
-	volatile sig_atomic_t *interrupted;   /* set by their handler */
+	const sigset_t *mask;                 /* of signals_catch(); NULL: they are not caught */
 	exchange_action *action;
 	exchange_event *event;
 	void *context;

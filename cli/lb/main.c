@@ -15,6 +15,8 @@
 #include "cli/lb/console.h"
 #include "cli/lb/exchange.h"
 #include "cli/lb/files.h"
+#include "cli/lb/signals.h"
+#include "cli/lb/terminal.h"
 
 #define DEFAULT_SOCKET "/run/lb/lb.sock"
 
@@ -118,6 +120,8 @@ static int take_options(struct options *options, int argc, char **argv)
 		status = take_option(options, option);
 	if (status >= 0)
 		return status;
+	if (terminal_is_there())
+		options->flags |= REQUEST_SCREEN;
 	if (optind < argc)
 		return (int)refuse_usage("commands are given with -c, scripts with -f or on stdin");
 	if (options->commands && options->file)

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import tempfile
+from pathlib import Path
 
 from appliance import PATIENCE, wait_for
 
@@ -39,6 +40,37 @@ class Screen:
         """As a terminal pastes: in brackets, where the program has asked for them."""
         self.tmux("set-buffer", text)
         self.tmux("paste-buffer", "-p")
+
+    def resize(self, rows, columns):
+        self.tmux("resize-window", "-x", str(columns), "-y", str(rows))
+
+    def state(self):
+        """(whole screen taken, cursor shown)"""
+        flags = self.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag}").split()
+        return tuple(flag == "1" for flag in flags)
+
+    def pid(self):
+        """Of the command."""
+        shell = self.tmux("display-message", "-p", "#{pane_pid}").strip()
+        children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        return int(children[0])
+
+    def coloured(self):
+        return self.tmux("capture-pane", "-p", "-e")
+
+    def see(self, *expected):
+        """Until each, a regular expression, is found in the text on the screen."""
+        seen = []
+
+        def there():
+            seen[:] = ["\n".join(self.lines())]
+            return all(re.search(text, seen[0], re.M) for text in expected)
+
+        try:
+            wait_for(there, "the screen")
+        except AssertionError:
+            told = ["expected", *expected, "--- screen", *seen]
+            raise AssertionError("\n".join(told)) from None
 
     def lines(self):
         return [line.rstrip() for line in self.tmux("capture-pane", "-p").rstrip().splitlines()]

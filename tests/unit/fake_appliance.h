@@ -26,6 +26,8 @@ struct fake {
 	unsigned drains, counter_clears, flow_clears, checks, backups;
 	struct filter filter;          /* of the last report or clear_flows */
 	struct tuple_question question;
+	struct monitor_question monitor;
+	unsigned looks, monitors;      /* monitors: that have not ended */
 };
 
 static inline const struct config *fake_running(void *context)
@@ -171,6 +173,66 @@ static inline int fake_lookup(void *context, const struct tuple_question *questi
 	return 0;
 }
 
+static const struct column fake_appliance_columns[] = {
+	{"time", NULL, COLUMN_TIME}, {"received_per_second", NULL, COLUMN_COUNT},
+	{"received_bytes_per_second", NULL, COLUMN_COUNT}, {"flows", NULL, COLUMN_COUNT},
+};
+static const struct column fake_service_columns[] = {
+	{"name", NULL, COLUMN_TEXT}, {"packets_per_second", NULL, COLUMN_COUNT},
+	{"reply_packets_per_second", NULL, COLUMN_COUNT},
+};
+static const struct column fake_drops_columns[] = {
+	{"reason", NULL, COLUMN_TEXT}, {"dropped_per_second", NULL, COLUMN_COUNT},
+};
+
+static inline void fake_drop(struct report *report, const char *reason, uint64_t rate)
+{
+	report_row(report);
+	report_text(report, reason);
+	report_number(report, rate);
+}
+
+/* The numbers tell the look that they are of. */
+static inline int fake_monitor(void *context, const struct monitor_question *question,
+			       struct rates **state, struct report **ret_report, char *error,
+			       size_t error_size)
+{
+	struct fake *fake = context;
+	struct report *report;
+
+	if (*question->service && !config_find_name(fake->running, KIND_SERVICE, question->service)) {
+		snprintf(error, error_size, "no service \"%s\"", question->service);
+		return -ENOENT;
+	}
+	fake->monitor = *question;
+	fake->monitors += !*state;
+	*state = (struct rates *)fake;
+	*ret_report = report = report_new("monitor");
+	report_section(report, "appliance", REPORT_OBJECT, fake_appliance_columns, 4);
+	report_row(report);
+	report_number(report, 3600000000000);
+	report_number(report, fake->looks);
+	report_number(report, 100 * fake->looks);
+	report_number(report, 7);
+	report_section(report, "service", REPORT_LIST, fake_service_columns, 3);
+	report_row(report);
+	report_text(report, "web");
+	report_number(report, fake->looks);
+	report_number(report, 1000);
+	report_section(report, "backend", REPORT_LIST, fake_service_columns, 3);
+	report_section(report, "drops", REPORT_LIST, fake_drops_columns, 2);
+	fake_drop(report, "no_service", fake->looks);
+	fake_drop(report, "no_backend", 0);
+	fake_drop(report, "no_route", 5);
+	fake->looks++;
+	return 0;
+}
+
+static inline void fake_monitor_end(struct rates *state)
+{
+	((struct fake *)state)->monitors--;
+}
+
 static inline int fake_clear_counters(void *context, char *error, size_t error_size)
 {
 	(void)error;
@@ -223,6 +285,7 @@ static inline struct appliance fake_appliance(struct fake *fake)
 		.context = fake, .running = fake_running, .revision = fake_revision,
 		.commit = fake_commit, .check = fake_check, .revision_text = fake_revision_text,
 		.backup = fake_backup, .report = fake_report, .lookup = fake_lookup,
+		.monitor = fake_monitor, .monitor_end = fake_monitor_end,
 		.clear_counters = fake_clear_counters, .clear_flows = fake_clear_flows,
 		.drain_deadline = fake_drain_deadline, .backend_flows = fake_backend_flows,
 	};

@@ -16,6 +16,8 @@ struct talk {
 	struct session *session;
 	char out[256 * 1024], err[64 * 1024];
 	char console[256];      /* actions and filters, in order */
+	unsigned samples;
+	bool deaf;              /* it does not read what it is told */
 	char file[256], needed[256];
 	size_t file_size;
 	unsigned done;
@@ -83,6 +85,19 @@ static inline void on_console(void *context, const char *action)
 	append(talk->console, sizeof(talk->console), ";", 1);
 }
 
+static inline void on_sample(void *context, const char *text, size_t size)
+{
+	struct talk *talk = context;
+
+	append(talk->out, sizeof(talk->out), text, size);
+	talk->samples++;
+}
+
+static inline bool on_heard(void *context)
+{
+	return !((const struct talk *)context)->deaf;
+}
+
 static inline void on_done(void *context, enum exit_status status)
 {
 	struct talk *talk = context;
@@ -96,8 +111,8 @@ static inline void open_session(struct talk *talk, const char *user)
 	const struct session_sink sink = {
 		.context = talk, .output = on_output, .filter = on_filter,
 		.output_end = on_output_end, .error = on_error, .needs_file = on_needs_file,
-		.file = on_file, .console = on_console,
-		.done = on_done,
+		.file = on_file, .console = on_console, .sample = on_sample,
+		.heard = on_heard, .done = on_done,
 	};
 
 	talk->session = session_new(&talk->appliance, user, &sink);
