@@ -16,5 +16,6 @@ void format_scaled(uint64_t value, char ret_text[static SCALED_SIZE])
 	if (!unit)
 		snprintf(ret_text, SCALED_SIZE, "%" PRIu64, value);
 	else
-		snprintf(ret_text, SCALED_SIZE, "%.*f%c", scaled < 9.95 ? 1 : 0, scaled, units[unit]);
+		snprintf(ret_text, SCALED_SIZE, "%.*f%c", scaled < 9.95 ? 1 : 0, scaled,
+			 units[unit]);
 }

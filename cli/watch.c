@@ -56,13 +56,14 @@ static uint64_t sum_of(const struct report *report, const char *section, const c
 
 	for (size_t i = 0; i < report->sections; i++) {
 		const struct section *s = &report->section[i];
+		size_t column = 0;
 
 		if (strcmp(s->key, section) != 0)
 			continue;
-		for (size_t column = 0; column < s->columns; column++)
-			for (size_t row = 0; strcmp(s->column[column].key, key) == 0 && row < s->rows;
-			     row++)
-				sum += section_cell(s, row, column)->number;
+		while (column < s->columns && strcmp(s->column[column].key, key) != 0)
+			column++;
+		for (size_t row = 0; column < s->columns && row < s->rows; row++)
+			sum += section_cell(s, row, column)->number;
 	}
 	return sum;
 }

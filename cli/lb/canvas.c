@@ -15,7 +15,8 @@ static const char *const sgr[] = {
 static const char sgr_reset[] = "\033[m", home[] = "\033[H", erase_line[] = "\033[K",
 		  erase_below[] = "\033[J";
 
-/* The next character: its bytes, and the columns that it takes. `ret_shown` is what stands for it. */
+/* The next character: its bytes, and the columns that it takes. `ret_shown`: what stands for it, or
+ * NULL where it stands for itself. */
 static size_t next_character(bool utf8, const char *text, const char **ret_shown, int *ret_width)
 {
 	mbstate_t state = {0};
@@ -59,7 +60,7 @@ void canvas_begin(struct canvas *canvas)
 
 void canvas_end(struct canvas *canvas)
 {
-	if (canvas->escapes)
+	if (canvas->escapes && !canvas_full(canvas))
 		fputs(erase_below, canvas->stream);
 }
 
@@ -108,14 +109,14 @@ void canvas_print(struct canvas *canvas, enum style style, const char *format, .
 
 void canvas_move(struct canvas *canvas, int column)
 {
-	while (canvas->column < column && canvas->column < canvas->columns && !canvas_full(canvas)) {
+	if (canvas_full(canvas))
+		return;
+	for (; canvas->column < column && canvas->column < canvas->columns; canvas->column++)
 		fputc(' ', canvas->stream);
-		canvas->column++;
-	}
 }
 
-/* A line that fills the width leaves the cursor on its last character, which is not to be erased; and
- * the last line of a screen is not ended, or the screen would scroll. */
+/* A line that fills the width leaves the cursor on its last character, which is not to be erased;
+ * and the last line of a screen is not ended, or the screen would scroll. */
 void canvas_newline(struct canvas *canvas)
 {
 	if (canvas_full(canvas))

@@ -273,7 +273,7 @@ static int receive(struct running *running, struct message *ret_message)
 				  drawn ? STDIN_FILENO : -1, ret_message);
 }
 
-/* After a signal or a key: what runs is ended where that is what was meant. 0 or a negative errno. */
+/* After a signal or a key: ends what runs where that is what was meant. 0 or a negative errno. */
 static int attend(struct running *running)
 {
 	bool leaves = running->monitor ? !monitor_attend(running->monitor) : signals.interrupted;

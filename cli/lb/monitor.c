@@ -158,7 +158,7 @@ static void press(struct monitor *monitor, char key)
 	}
 }
 
-/* What a terminal sends for a key that moves: "ESC [ A", "ESC O A", "ESC [ 5 ~". Returns its size. */
+/* What a terminal sends for a key that moves: "ESC [ A", "ESC O A", "ESC [ 5 ~"; its size. */
 static size_t press_moving(struct monitor *monitor, const char *keys, size_t count)
 {
 	struct view *view = &monitor->view;
@@ -183,7 +183,7 @@ static size_t press_moving(struct monitor *monitor, const char *keys, size_t cou
 	return size + 1;
 }
 
-/* A terminal sends the keys of a sequence in one go, so an escape that is the last one is the key. */
+/* A terminal sends a sequence in one go, so an escape that comes last is the key of that name. */
 static void take_keys(struct monitor *monitor)
 {
 	struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};

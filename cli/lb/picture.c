@@ -10,7 +10,9 @@
 enum { EVENTS_SHOWN = 8, RIGHT_GAP = 2, SECOND_NS = 1000000000, BITS = 8, NUMBER_SIZE = 32 };
 
 /* Of those that are told though nothing was dropped for them. */
-static const char *const telling[] = {"no_backend", "no_service", "ip_bad_checksum", "flow_table_full"};
+static const char *const telling[] = {
+	"no_backend", "no_service", "ip_bad_checksum", "flow_table_full",
+};
 enum { TELLING = sizeof(telling) / sizeof(telling[0]) };
 
 static uint64_t number(const json_t *object, const char *key)

@@ -10,6 +10,7 @@ enum {
 	BAR_WIDTH = 10, BAR_MIN = 4, CURVE_WIDTH = TREND_LENGTH, BAR_GAP = 2,
 	CURVE_HEIGHTS = 8,
 	CELL_SIZE = 64, BITS = 8,
+	RANKS = 8, /* of columns */
 };
 
 static const char *const heights[CURVE_HEIGHTS + 1] = {
@@ -360,12 +361,13 @@ struct layout {
 
 static void format_name(const struct table_line *line, char *ret_text, size_t size)
 {
+	const char *state = text(line->row, "state");
+	bool up = strcmp(state, "up") == 0;
+
 	switch (line->kind) {
 	case LINE_SERVICE:
 		snprintf(ret_text, size, "%s %s%s%s", text(line->row, "name"),
-			 text(line->row, "address"),
-			 strcmp(text(line->row, "state"), "up") == 0 ? "" : "  ",
-			 strcmp(text(line->row, "state"), "up") == 0 ? "" : text(line->row, "state"));
+			 text(line->row, "address"), up ? "" : "  ", up ? "" : state);
 		break;
 	case LINE_POOL:
 		snprintf(ret_text, size, "pool %s", text(line->row, "pool"));
@@ -390,8 +392,9 @@ static int columns_width(const struct table *table, unsigned below)
 
 static struct layout lay_out(const struct table *table, const struct canvas *canvas)
 {
-	struct layout layout = {.name = NAME_MIN + NAME_GAP, .below = 8};
+	struct layout layout = {.name = NAME_MIN + NAME_GAP, .below = RANKS};
 	char name[CELL_SIZE * 4];
+	int width;
 
 	for (size_t i = 0; i < table->lines; i++) {
 		const struct table_line *line = &table->line[i];
@@ -402,11 +405,12 @@ static struct layout lay_out(const struct table *table, const struct canvas *can
 		if (canvas_width(canvas, name) + NAME_GAP > layout.name)
 			layout.name = canvas_width(canvas, name) + NAME_GAP;
 	}
-	while (layout.below > 1 && layout.name + columns_width(table, layout.below) > canvas->columns)
-		layout.below--;
-	if (layout.name + columns_width(table, layout.below) > canvas->columns)
-		layout.name = canvas->columns - columns_width(table, layout.below);
-	layout.bar = layout.name + columns_width(table, layout.below) + BAR_GAP;
+	width = columns_width(table, layout.below);
+	while (layout.below > 1 && layout.name + width > canvas->columns)
+		width = columns_width(table, --layout.below);
+	if (layout.name + width > canvas->columns)
+		layout.name = canvas->columns - width;
+	layout.bar = layout.name + width + BAR_GAP;
 	return layout;
 }
 

@@ -1,5 +1,5 @@
-/* The table in the middle of a monitor's picture: services with their backends, or reasons for which
- * frames are dropped; in the operator's order, filtered, as much of it as fits. */
+/* The table in the middle of a monitor's picture: services with their backends, or reasons for
+ * which frames are dropped; in the operator's order, filtered, as much of it as fits. */
 #ifndef LB_TABLE_H
 #define LB_TABLE_H
 

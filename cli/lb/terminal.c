@@ -34,9 +34,9 @@ void terminal_write(const char *text, size_t size)
 	}
 }
 
-/* In a session of its own, so that no signal of the terminal's reaches it. lb's end is the end of the
- * pipe; a byte before it says that all is as it was. The modes are put back only where they are still
- * lb's: the shell may have been faster. */
+/* In a session of its own, so that no signal of the terminal's reaches it. lb's end is the end of
+ * the pipe; a byte before it says that all is as it was. The modes are put back only where they are
+ * still lb's: the shell may have been faster. */
 static void stand_guard(const struct terminal *terminal, int pipe_fd)
 {
 	struct termios now;

@@ -15,7 +15,9 @@ void trends_add(struct trends *trends, const char *what, const char *of, const c
 		trends->trend = trend;
 		trends->capacity = capacity;
 	}
-	trends->trend[trends->count] = (struct trend){.what = what, .of = of, .name = name, .count = 1};
+	trends->trend[trends->count] = (struct trend){
+		.what = what, .of = of, .name = name, .count = 1,
+	};
 	trends->trend[trends->count++].value[TREND_LENGTH - 1] = value;
 }
 

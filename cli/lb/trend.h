@@ -1,7 +1,7 @@
 /* How a rate has gone lately: for the small curves of the monitor.
  *
- * Samples come as JSON documents, and so do the names: they are borrowed of the last document, which
- * is kept until the next one has been taken in.
+ * Samples come as JSON documents, and so do the names: they are borrowed of the last document,
+ * which is kept until the next one has been taken in.
  */
 #ifndef LB_TREND_H
 #define LB_TREND_H
@@ -27,7 +27,7 @@ struct trends {
 /* Adds one of a new set; the names are borrowed. Memory that lacks is a trend that lacks. */
 void trends_add(struct trends *trends, const char *what, const char *of, const char *name,
 		uint64_t value);
-/* The set is complete: what the one before knew of the same names goes before. `before` is freed. */
+/* The set is complete: what the one before knew of the same names goes before it. Frees `before`. */
 void trends_follow(struct trends *trends, struct trends *before);
 void trends_free(struct trends *trends);
 /* NULL where there is none. */

@@ -200,7 +200,8 @@ static inline int fake_monitor(void *context, const struct monitor_question *que
 	struct fake *fake = context;
 	struct report *report;
 
-	if (*question->service && !config_find_name(fake->running, KIND_SERVICE, question->service)) {
+	if (*question->service &&
+	    !config_find_name(fake->running, KIND_SERVICE, question->service)) {
 		snprintf(error, error_size, "no service \"%s\"", question->service);
 		return -ENOENT;
 	}

@@ -113,8 +113,10 @@ static void the_screen_is_as_the_contract_shows_it(void **state)
 		"path 61% busy\n"
 		"                 ADMIN    HEALTH      WEIGHT    CPS   ACTIVE     PPS     BPS\n"
 		"web 203.0.113.10:80/tcp                        1.9k     121k    412k    2.1G\n"
-		"  10.0.0.11:80   enabled  up             100    982      60k    205k    1.0G  ##########\n"
-		"  10.0.0.12:80   enabled  down           100    918      60k    102k    1.0G  #####\n"
+		"  10.0.0.11:80   enabled  up             100    982      60k    205k    1.0G  "
+		"##########\n"
+		"  10.0.0.12:80   enabled  down           100    918      60k    102k    1.0G  "
+		"#####\n"
 		"  10.0.0.13:80   drain    up               0      0      412     310    1.1M\n"
 		"DROPS/s  no_backend 0  no_service 9  ip_bad_checksum 3  flow_table_full 0\n"
 		"14:01:40 interface ext: up\n"
@@ -301,8 +303,9 @@ static void a_pool_has_a_line_of_its_own(void **state)
 	json_object_set_new(json_object_get(screen->monitor, "appliance"), "view",
 			    json_string("pool"));
 	draw(screen);
-	assert_non_null(strstr(screen->text, "tcp                        1.9k     121k    412k    2.1G\n"
-					     "pool web                                       1.9k     121k"));
+	assert_non_null(strstr(screen->text,
+			       "tcp                        1.9k     121k    412k    2.1G\n"
+			       "pool web                                       1.9k     121k"));
 }
 
 static void drops_are_told_with_their_meaning(void **state)

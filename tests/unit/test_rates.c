@@ -7,7 +7,8 @@ enum { SECOND = 1000000000 };
 
 static const struct world_packet syn = {
 	.in = "ext", .source = "198.51.100.7", .destination = "203.0.113.10", .source_port = 40000,
-	.destination_port = 80, .protocol = PROTOCOL_NUMBER_TCP, .tcp_flags = TCP_SYN, .payload = 10,
+	.destination_port = 80, .protocol = PROTOCOL_NUMBER_TCP, .tcp_flags = TCP_SYN,
+	.payload = 10,
 };
 
 static const struct monitor_question everything;
@@ -74,6 +75,11 @@ static const json_t *part(const json_t *document, const char *key)
 static uint64_t drops_of(const json_t *document, const char *reason)
 {
 	return number(row(part(document, "drops"), "reason", reason), "dropped_per_second");
+}
+
+static uint64_t packets_of(const json_t *backends, const char *address)
+{
+	return number(row(backends, "address", address), "packets_per_second");
 }
 
 static uint64_t sum(const json_t *list, const char *key)
@@ -187,8 +193,8 @@ static void a_backend_that_comes_or_goes_is_not_taken_for_another(void **state)
 	world_publish(world);
 	pass(&looker, SECOND);
 	backends = part(look(&looker, &everything), "backend");
-	assert_int_equal(number(row(backends, "address", "10.0.0.9:8080"), "packets_per_second"), 0);
-	assert_int_equal(number(row(backends, "address", "10.0.0.12:8080"), "packets_per_second"), 0);
+	assert_int_equal(packets_of(backends, "10.0.0.9:8080"), 0);
+	assert_int_equal(packets_of(backends, "10.0.0.12:8080"), 0);
 	looker_free(&looker);
 }
 
@@ -201,7 +207,8 @@ static void a_question_narrows_it_down(void **state)
 	(void)state;
 	world_add(world, KIND_POOL, "name", "dns");
 	world_add(world, KIND_BACKEND, "pool", "dns", "address", "10.0.0.21:53");
-	world_add(world, KIND_SERVICE, "name", "dns", "address", "203.0.113.10:53/any", "pool", "dns");
+	world_add(world, KIND_SERVICE, "name", "dns", "address", "203.0.113.10:53/any", "pool",
+		  "dns");
 	world_publish(world);
 	document = look(&looker, &everything);
 	assert_string_equal(text(part(document, "appliance"), "view"), "all");
@@ -220,7 +227,8 @@ static void a_question_narrows_it_down(void **state)
 	document = look(&looker, &(struct monitor_question){.drops = true});
 	assert_int_equal(json_array_size(part(document, "service")), 0);
 	assert_int_equal(json_array_size(part(document, "backend")), 0);
-	assert_int_equal(json_array_size(part(document, "drops")), VERDICT_COUNT - VERDICT_FIRST_DROP);
+	assert_int_equal(json_array_size(part(document, "drops")),
+			 VERDICT_COUNT - VERDICT_FIRST_DROP);
 	looker_free(&looker);
 }
 

@@ -71,7 +71,8 @@ static void json_is_a_document_an_interval(void **state)
 	assert_string_equal(talk->out, "");
 	tenths(talk, 10);
 	tenths(talk, 20);
-	assert_ptr_equal(strstr(talk->out, "{\"schema\":1,\"monitor\":{\"appliance\":{"), talk->out);
+	assert_ptr_equal(strstr(talk->out, "{\"schema\":1,\"monitor\":{\"appliance\":{"),
+			 talk->out);
 	assert_non_null(strstr(talk->out, "}}\n{\"schema\":1,"));
 	assert_int_equal(talk->samples, 0);
 	assert_int_equal(talk->done, 1);
