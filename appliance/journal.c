@@ -28,23 +28,38 @@ void journal_listen(struct journal *journal, journal_listener *listener, void *c
 	journal->context = context;
 }
 
-void journal_say(struct journal *journal, const char *format, ...)
+static void say(struct journal *journal, bool deed, const char *format, va_list arguments)
 {
 	struct journal_entry *entry = &journal->entry[journal->next];
 	struct timespec now;
-	va_list arguments;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	entry->time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-	va_start(arguments, format);
 	vsnprintf(entry->sentence, sizeof(entry->sentence), format, arguments);
-	va_end(arguments);
 	journal->next = (journal->next + 1) % JOURNAL_KEPT;
 	if (journal->count < JOURNAL_KEPT)
 		journal->count++;
 	fprintf(stderr, "lbd: %s\n", entry->sentence);
 	if (journal->listener)
-		journal->listener(journal->context, entry->sentence);
+		journal->listener(journal->context, entry->sentence, deed);
+}
+
+void journal_say(struct journal *journal, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say(journal, false, format, arguments);
+	va_end(arguments);
+}
+
+void journal_deed(struct journal *journal, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say(journal, true, format, arguments);
+	va_end(arguments);
 }
 
 unsigned journal_count(const struct journal *journal)

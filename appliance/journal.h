@@ -3,6 +3,7 @@
 #ifndef APPLIANCE_JOURNAL_H
 #define APPLIANCE_JOURNAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { JOURNAL_KEPT = 1000, SENTENCE_SIZE = 256 };
@@ -14,8 +15,8 @@ struct journal_entry {
 	char sentence[SENTENCE_SIZE];
 };
 
-/* Hears every event as it happens; for the consoles. */
-typedef void journal_listener(void *context, const char *sentence);
+/* Hears every event as it happens; for the consoles. `deed`: whoever is being served has done it. */
+typedef void journal_listener(void *context, const char *sentence, bool deed);
 
 /* NULL where memory lacks. */
 struct journal *journal_new(void);
@@ -24,6 +25,9 @@ void journal_listen(struct journal *journal, journal_listener *listener, void *c
 
 __attribute__((format(printf, 2, 3)))
 void journal_say(struct journal *journal, const char *format, ...);
+/* As journal_say, of what an operator does: who does it need not be told. */
+__attribute__((format(printf, 2, 3)))
+void journal_deed(struct journal *journal, const char *format, ...);
 
 /* Entries kept, and one of them: 0 is the newest. */
 unsigned journal_count(const struct journal *journal);

@@ -130,12 +130,12 @@ struct daemon {
 	int epoll_fd, signal_fd;
 };
 
-static void tell_consoles(void *context, const char *sentence)
+static void tell_consoles(void *context, const char *sentence, bool deed)
 {
 	struct daemon *daemon = context;
 
 	if (daemon->server)
-		server_event(daemon->server, sentence);
+		server_event(daemon->server, sentence, deed);
 }
 
 static int watch(struct daemon *daemon, int fd)

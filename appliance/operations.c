@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "appliance/control.h"
+#include "appliance/deeds.h"
 #include "appliance/rates.h"
 #include "appliance/reports.h"
 
@@ -120,6 +121,7 @@ static int commit(void *context, const struct config *candidate, const struct co
 	}
 	/* From here on nothing fails. */
 	control_publish(control, compiled);
+	deeds_tell(control->journal, control->running, copy, note->user, control->revision);
 	config_free(control->running);
 	control->running = copy;
 	if (impact.flows_end)

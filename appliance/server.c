@@ -38,6 +38,7 @@ struct server {
 	struct control_socket socket;
 	int epoll;
 	uint64_t now_ns;
+	const struct client *served; /* whose session runs; NULL: none */
 	struct client client[CLIENTS_MAX];
 };
 
@@ -239,10 +240,12 @@ static void handle_run(struct client *client, struct payload *payload)
 {
 	struct request request;
 
+	client->server->served = client;
 	if (take_request(payload, &request) < 0)
 		payload->broken = true;
 	else
 		session_run(client->session, &request, client->server->now_ns);
+	client->server->served = NULL;
 }
 
 /* One frame; false where it makes no sense. */
@@ -401,7 +404,9 @@ static void poll_sessions(struct server *server)
 
 		if (client->fd < 0 || server->now_ns < session_deadline(client->session))
 			continue;
+		server->served = client;
 		session_poll(client->session, server->now_ns);
+		server->served = NULL;
 		client_settle(client, true);
 	}
 }
@@ -451,12 +456,12 @@ static void tell_missed(struct client *client)
 	client->missed = 0;
 }
 
-void server_event(struct server *server, const char *sentence)
+void server_event(struct server *server, const char *sentence, bool deed)
 {
 	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
 		struct client *client = &server->client[i];
 
-		if (client->fd < 0 || !client->interactive)
+		if (client->fd < 0 || !client->interactive || (deed && client == server->served))
 			continue;
 		if (buffer_left(&client->out) > EVENT_ROOM) {
 			client->missed++;

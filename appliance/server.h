@@ -7,6 +7,7 @@
 #ifndef APPLIANCE_SERVER_H
 #define APPLIANCE_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,7 +30,8 @@ uint64_t server_deadline(const struct server *server);
 /* Handles whatever is ready, without blocking. */
 void server_run(struct server *server, uint64_t now_ns);
 
-/* Tells every interactive console: "backend web/10.0.0.11:80 up". */
-void server_event(struct server *server, const char *sentence);
+/* Tells every interactive console: "backend web/10.0.0.11:80 up". With `deed`, all but the one whose
+ * request is being handled: it knows what it has done. */
+void server_event(struct server *server, const char *sentence, bool deed);
 
 #endif

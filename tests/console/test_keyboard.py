@@ -172,6 +172,16 @@ def test_events_appear_above_the_line_that_is_typed(console, appliance):
     screen.wait("lb> show config . count", "6", "lb>")
 
 
+def test_what_one_operator_does_the_others_are_told(console):
+    alice, bob = console(), console()
+    enter(alice, "drain backend web 10.0.0.11:80")
+    bob.wait(r"% backend web/10\.0\.0\.11:80 drain by \S+ \(r2\)", "lb>")
+    enter(bob, "enable backend web 10.0.0.11:80")
+    bob.wait("lb> enable .*", "r3 active.", "lb>")
+    alice.wait("lb> drain .*", "r2 active.",
+               r"% backend web/10\.0\.0\.11:80 enabled by \S+ \(r3\)", "lb>")
+
+
 def test_history_is_kept_for_the_next_session(console):
     screen = console()
     enter(screen, "show pool | count")

@@ -21,6 +21,17 @@ def test_ten_thousand_lines_are_one_revision(appliance):
     assert appliance.lb(script="\n".join(lines)) == "unchanged (r1).\n"
 
 
+def test_of_many_that_leave_service_at_once_the_first_are_told(appliance):
+    appliance.lb("-q", script="\n".join(backends(100)))
+    appliance.lb("-q", script="\n".join(line.replace("add", "drain", 1)
+                                        for line in backends(100)[1:]))
+    told = [line.split(None, 2)[2] for line in
+            appliance.lb("-c", "show events | match r2").splitlines()[1:]]
+    assert len(told) == 9
+    assert told[0].startswith("backend web/10.0.0.1:81 drain by ")
+    assert told[-1].startswith("91 more went into service or out of it by ")
+
+
 def test_a_wrong_line_500_of_1000_is_told_and_nothing_applied(appliance):
     lines = list(dict.fromkeys(backends(1100)))[:1000]
     lines[499] += " weigth 5"

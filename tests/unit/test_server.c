@@ -244,7 +244,8 @@ static void a_console_that_does_not_read_holds_up_nobody(void **state)
 	assert_in_range(house->fake.backups, 1, 10); /* as many replies as the socket itself holds */
 	for (unsigned i = 0; i < 5000; i++)
 		server_event(house->server,
-			     "backend web/10.0.0.11:80 up, or down, or something in between");
+			     "backend web/10.0.0.11:80 up, or down, or something in between",
+			     false);
 	say_run(house, &good, "add pool web");
 	assert_int_equal(hear(house, &good), MESSAGE_OUTPUT);
 	while ((type = hear(house, &slow)) > 0) {
@@ -253,7 +254,7 @@ static void a_console_that_does_not_read_holds_up_nobody(void **state)
 	}
 	assert_int_equal(heard, 40);
 	assert_true(missed < 5000);
-	server_event(house->server, "again");
+	server_event(house->server, "again", false);
 	assert_int_equal(hear(house, &slow), MESSAGE_EVENT);
 	if (missed < 5000) {
 		assert_non_null(strstr(slow.text, "events were not shown here"));
@@ -271,7 +272,7 @@ static void events_are_for_interactive_consoles(void **state)
 
 	open_console(house, &person, true);
 	open_console(house, &script, false);
-	server_event(house->server, "backend web/10.0.0.11:80 down");
+	server_event(house->server, "backend web/10.0.0.11:80 down", false);
 	assert_int_equal(hear(house, &person), MESSAGE_EVENT);
 	assert_string_equal(person.text, "backend web/10.0.0.11:80 down");
 	assert_int_equal(hear(house, &script), 0);
