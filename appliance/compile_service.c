@@ -232,6 +232,20 @@ static void compile_vip(struct work *work, be32 vip)
 		(struct snapshot_local){.address = vip, .interface = NONE, .services = 1};
 }
 
+/* TCP ends its connections itself. */
+static struct flow_limits flow_limits(const struct config_service *service, uint8_t protocol)
+{
+	if (protocol != PROTOCOL_NUMBER_UDP)
+		return (struct flow_limits){0};
+	return (struct flow_limits){
+		.requests = service->requests,
+		.responses = service->responses,
+		.lifetime_ns = service->lifetime_ns,
+		.front_timeout_ns = service->front_timeout_ns,
+		.back_timeout_ns = service->back_timeout_ns,
+	};
+}
+
 static int compile_service(struct work *work, const struct config_service *service, uint32_t pool,
 			   uint8_t protocol)
 {
@@ -257,6 +271,7 @@ static int compile_service(struct work *work, const struct config_service *servi
 		.pool = pool,
 		.max_flows = service->max_flows,
 		.idle_timeout_ns = service->idle_timeout_ns,
+		.limits = flow_limits(service, protocol),
 	};
 	return 0;
 }

@@ -93,13 +93,27 @@ void observe_targets(struct mailbox *mailbox, const struct snapshot *snapshot,
 }
 
 struct flow_slice {
-	struct flow flow[OBSERVE_SLICE];
-	uint64_t created_ns[OBSERVE_SLICE];
+	struct flow_copy copy[OBSERVE_SLICE];
 	uint32_t count;
 	uint32_t cursor; /* the record to go on with */
 	bool done;
 	uint64_t now_ns;
 };
+
+static struct flow_copy copy_of(const struct flow_table *flows, const struct flow *flow)
+{
+	const struct flow_meter *meter = flow_meter_of(flows, flow);
+
+	return (struct flow_copy){
+		.flow = *flow,
+		.created_ns = flow_created_ns(flows, flow),
+		.end_ns = flow_end_ns(flows, flow),
+		.left = {
+			[FLOW_FORWARD] = meter ? meter->left[FLOW_FORWARD] : FLOW_NO_LIMIT,
+			[FLOW_REPLY] = meter ? meter->left[FLOW_REPLY] : FLOW_NO_LIMIT,
+		},
+	};
+}
 
 static void copy_flows(struct path *path, void *argument, uint64_t now_ns)
 {
@@ -111,10 +125,8 @@ static void copy_flows(struct path *path, void *argument, uint64_t now_ns)
 	for (uint32_t i = 0; i < OBSERVE_SLICE && slice->cursor < flows->capacity; i++) {
 		const struct flow *flow = flow_at(flows, slice->cursor++);
 
-		if (!flow || flow_expired(flow, now_ns))
-			continue;
-		slice->flow[slice->count] = *flow;
-		slice->created_ns[slice->count++] = flow_created_ns(flows, flow);
+		if (flow && !flow_expired(flows, flow, now_ns))
+			slice->copy[slice->count++] = copy_of(flows, flow);
 	}
 	slice->done = slice->cursor == flows->capacity;
 }
@@ -129,7 +141,7 @@ int observe_flows(struct mailbox *mailbox, observe_flow *visit, void *context)
 	for (slice->cursor = 0, slice->done = false; more && !slice->done;) {
 		mailbox_call(mailbox, copy_flows, slice);
 		for (uint32_t i = 0; more && i < slice->count; i++)
-			more = visit(context, &slice->flow[i], slice->created_ns[i], slice->now_ns);
+			more = visit(context, &slice->copy[i], slice->now_ns);
 	}
 	free(slice);
 	return 0;

@@ -39,9 +39,15 @@ void observe_services(struct mailbox *mailbox, const struct snapshot *snapshot,
 void observe_targets(struct mailbox *mailbox, const struct snapshot *snapshot,
 		     struct check_view *ret_view);
 
+struct flow_copy {
+	struct flow flow;
+	uint64_t created_ns;
+	uint64_t end_ns;  /* when it ends where no packet comes any more */
+	uint32_t left[2]; /* datagrams by enum flow_direction, or FLOW_NO_LIMIT */
+};
+
 /* Called on the control thread; false ends the walk. */
-typedef bool observe_flow(void *context, const struct flow *flow, uint64_t created_ns,
-			  uint64_t now_ns);
+typedef bool observe_flow(void *context, const struct flow_copy *copy, uint64_t now_ns);
 /* Every live flow that is not expired; one that is born or ends during the walk may be missed. 0 or
  * -ENOMEM. */
 int observe_flows(struct mailbox *mailbox, observe_flow *visit, void *context);

@@ -21,6 +21,9 @@ static const struct column flow_columns[] = {
 	{"state", "STATE", COLUMN_TEXT},
 	{"idle", "IDLE", COLUMN_DURATION},
 	{"age", "AGE", COLUMN_DURATION},
+	{"expires", "EXPIRES", COLUMN_DURATION},
+	{"requests_left", "REQUESTS", COLUMN_COUNT},
+	{"responses_left", "RESPONSES", COLUMN_COUNT},
 	{"interface", "INTERFACE", COLUMN_TEXT},
 	{"note", NULL, COLUMN_PROSE},
 };
@@ -71,10 +74,18 @@ static void report_more(struct report *report, uint32_t limit)
 	report_text(report, note);
 }
 
-static bool report_flow(void *context, const struct flow *flow, uint64_t created_ns,
-			uint64_t now_ns)
+static void report_left(struct report *report, uint32_t left)
+{
+	if (left == FLOW_NO_LIMIT)
+		report_null(report);
+	else
+		report_number(report, left);
+}
+
+static bool report_flow(void *context, const struct flow_copy *copy, uint64_t now_ns)
 {
 	struct flow_walk *walk = context;
+	const struct flow *flow = &copy->flow;
 	const struct control *control = walk->show->control;
 	struct report *report = walk->show->report;
 	const struct config_service *service = service_of(walk, flow);
@@ -99,7 +110,10 @@ static bool report_flow(void *context, const struct flow *flow, uint64_t created
 	report_name(report, service ? service->name : NULL);
 	report_text(report, flow_state_text((enum flow_state)flow->state));
 	report_number(report, since(flow->last_ns, now_ns));
-	report_number(report, since(created_ns, now_ns));
+	report_number(report, since(copy->created_ns, now_ns));
+	report_number(report, since(now_ns, copy->end_ns));
+	report_left(report, copy->left[FLOW_FORWARD]);
+	report_left(report, copy->left[FLOW_REPLY]);
 	report_name(report, overview_interface_name(control, flow->frontend));
 	return true;
 }

@@ -26,6 +26,12 @@ static const struct column service_columns[] = {
 	{"reply_packets", NULL, COLUMN_COUNT},
 	{"reply_bytes", "REPLIES", COLUMN_BYTES},
 	{"no_backend", "NO-BACKEND", COLUMN_COUNT},
+	{"max_flows", NULL, COLUMN_COUNT},
+	{"requests", NULL, COLUMN_COUNT},
+	{"responses", NULL, COLUMN_COUNT},
+	{"lifetime", NULL, COLUMN_DURATION},
+	{"front_timeout", NULL, COLUMN_DURATION},
+	{"back_timeout", NULL, COLUMN_DURATION},
 };
 
 static const char *protocol_text(uint8_t protocol)
@@ -35,6 +41,19 @@ static const char *protocol_text(uint8_t protocol)
 	};
 
 	return texts[protocol];
+}
+
+static void report_limits(struct report *report, const struct config_service *config)
+{
+	if (config->max_flows)
+		report_number(report, config->max_flows);
+	else
+		report_null(report);
+	report_number(report, config->requests);
+	report_number(report, config->responses);
+	report_number(report, config->lifetime_ns);
+	report_number(report, config->front_timeout_ns);
+	report_number(report, config->back_timeout_ns);
 }
 
 static void report_service(struct report *report, const struct service_view *view)
@@ -59,6 +78,7 @@ static void report_service(struct report *report, const struct service_view *vie
 	report_number(report, view->counters.reply_packets);
 	report_number(report, view->counters.reply_bytes);
 	report_number(report, view->counters.no_backend);
+	report_limits(report, config);
 }
 
 int show_service(struct show *show)

@@ -93,7 +93,12 @@ const char *const store_migrations[STORE_VERSION] = {
 	/* 2: all forwarding modes, both topologies, schedulers, limits of UDP flows. */
 	"ALTER TABLE \"global\" ADD COLUMN \"no_service\" TEXT NOT NULL DEFAULT 'drop';"
 	"ALTER TABLE \"service\" ADD COLUMN \"fail_open\" TEXT NOT NULL DEFAULT 'off';"
-	"ALTER TABLE \"service\" ADD COLUMN \"on_backend_loss\" TEXT NOT NULL DEFAULT 'reselect';",
+	"ALTER TABLE \"service\" ADD COLUMN \"on_backend_loss\" TEXT NOT NULL DEFAULT 'reselect';"
+	"ALTER TABLE \"service\" ADD COLUMN \"requests\" INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE \"service\" ADD COLUMN \"responses\" INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE \"service\" ADD COLUMN \"lifetime\" TEXT NOT NULL DEFAULT '0';"
+	"ALTER TABLE \"service\" ADD COLUMN \"front_timeout\" TEXT NOT NULL DEFAULT '0';"
+	"ALTER TABLE \"service\" ADD COLUMN \"back_timeout\" TEXT NOT NULL DEFAULT '0';",
 };
 
 /* The version and the tables change in one transaction. */

@@ -12,7 +12,12 @@
 #define SECOND (1000 * MILLISECOND)
 #define HOUR (3600 * SECOND)
 
-enum { PORT_MAX = 65535, FLOW_TABLE_MIN = 1024, FLOW_TABLE_MAX = 16777216 };
+enum {
+	PORT_MAX = 65535,
+	FLOW_TABLE_MIN = 1024,
+	FLOW_TABLE_MAX = 16777216,
+	DATAGRAMS_MAX = 1000000000,
+};
 
 /* The offset comes last: what follows in an initializer is the range. */
 #define AT(kind, member) .reference = NOT_A_REFERENCE, \
@@ -205,6 +210,16 @@ static const struct attribute service_attributes[] = {
 	 .help = "a flow ends after (default: by protocol and state)"},
 	{"max-flows", VALUE_NUMBER, 0, AT(service, max_flows), 1, FLOW_TABLE_MAX,
 	 .help = "flows at most (default: no cap)"},
+	{"requests", VALUE_NUMBER, 0, AT(service, requests), 0, DATAGRAMS_MAX, "0",
+	 .help = "datagrams of the client that a UDP flow passes on (0: any number)"},
+	{"responses", VALUE_NUMBER, 0, AT(service, responses), 0, DATAGRAMS_MAX, "0",
+	 .help = "replies after which a UDP flow ends, 1 for DNS (0: any number)"},
+	{"lifetime", VALUE_DURATION, 0, AT(service, lifetime_ns), 0, 7 * 24 * HOUR, "0",
+	 .help = "a UDP flow ends when it is so old (0: never)"},
+	{"front-timeout", VALUE_DURATION, 0, AT(service, front_timeout_ns), 0, 7 * 24 * HOUR, "0",
+	 .help = "a UDP flow ends when its client was silent so long (0: never)"},
+	{"back-timeout", VALUE_DURATION, 0, AT(service, back_timeout_ns), 0, 7 * 24 * HOUR, "0",
+	 .help = "a UDP flow ends when its backend was silent so long (0: never)"},
 	{"when-full", VALUE_KEYWORD, 0, AT(service, when_full), .initial = "stateless",
 	 .keywords = when_fulls, .help = "new flows while the flow table is full"},
 	{"fail-open", VALUE_KEYWORD, 0, AT(service, fail_open), .initial = "off",

@@ -141,6 +141,11 @@ struct config_service {
 	uint32_t mode;
 	uint64_t idle_timeout_ns; /* 0: by protocol and state */
 	uint32_t max_flows;       /* 0: no cap */
+	uint32_t requests;        /* of a UDP flow, as all that follow; 0: no limit */
+	uint32_t responses;
+	uint64_t lifetime_ns;
+	uint64_t front_timeout_ns;
+	uint64_t back_timeout_ns;
 	uint32_t when_full;
 	uint32_t fail_open;
 	uint32_t on_backend_loss;

@@ -156,6 +156,29 @@ static int validate_vips(struct validation *validation)
 	return 0;
 }
 
+/* What ends flows of UDP: TCP ends its connections itself. */
+static int validate_udp(struct validation *validation)
+{
+	static const char *const of_udp[] = {
+		"requests", "responses", "lifetime", "front-timeout", "back-timeout",
+	};
+
+	for (unsigned i = 0; i < validation->services; i++) {
+		const struct config_service *service = validation->service[i];
+
+		if (service->address.protocol != PROTOCOL_TCP)
+			continue;
+		for (size_t a = 0; a < sizeof(of_udp) / sizeof(of_udp[0]); a++)
+			if (!attribute_is_initial(schema_attribute(KIND_SERVICE, of_udp[a]),
+						  service))
+				return validation_refuse(validation,
+							 "service \"%s\": %s means nothing to "
+							 "tcp, only to udp and any",
+							 service->name, of_udp[a]);
+	}
+	return 0;
+}
+
 int validate_services(struct validation *validation)
 {
 	int error = validate_checks(validation);
@@ -164,6 +187,8 @@ int validate_services(struct validation *validation)
 		error = validate_pools(validation);
 	if (!error)
 		error = validate_overlap(validation);
+	if (!error)
+		error = validate_udp(validation);
 	if (!error)
 		error = validate_vips(validation);
 	return error ? error : validate_backends(validation);

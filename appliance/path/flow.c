@@ -7,8 +7,6 @@ enum {
 	/* Ticks of 67 ms and a horizon of 18 minutes: the default timeouts fit within. */
 	WHEEL_TICK_SHIFT = 26,
 	WHEEL_SLOTS = 16384,
-
-	NS_PER_MS = 1000000,
 };
 
 #define NO_FLOW UINT32_MAX
@@ -29,15 +27,11 @@ static uint32_t reference_to(uint32_t index, enum flow_direction direction)
 	return index * 2 + direction;
 }
 
-static uint64_t deadline_ns(const struct flow *flow)
-{
-	return flow->last_ns + flow_life_timeout_ns(flow->state, flow->idle_ms);
-}
-
 size_t flow_table_size(uint32_t capacity)
 {
 	return aligned(capacity * sizeof(struct flow)) + aligned(flow_index_size(2 * capacity)) +
 	       aligned(capacity * sizeof(union flow_cold)) +
+	       aligned(capacity * sizeof(struct flow_meter)) +
 	       aligned(wheel_size(capacity, WHEEL_SLOTS));
 }
 
@@ -47,12 +41,14 @@ void flow_table_init(struct flow_table *table, void *memory, uint32_t capacity, 
 	uint8_t *flows = memory;
 	uint8_t *buckets = flows + aligned(capacity * sizeof(struct flow));
 	uint8_t *cold = buckets + aligned(flow_index_size(2 * capacity));
-	uint8_t *links = cold + aligned(capacity * sizeof(union flow_cold));
+	uint8_t *meters = cold + aligned(capacity * sizeof(union flow_cold));
+	uint8_t *links = meters + aligned(capacity * sizeof(struct flow_meter));
 	uint32_t share = capacity / FLOW_HALF_OPEN_SHARE;
 
 	*table = (struct flow_table){
 		.flow = (struct flow *)flows,
 		.cold = (union flow_cold *)cold,
+		.meter = (struct flow_meter *)meters,
 		.seed = seed,
 		.closed_hook = closed_hook,
 		.context = context,
@@ -60,6 +56,7 @@ void flow_table_init(struct flow_table *table, void *memory, uint32_t capacity, 
 		.half_open_max = share ? share : 1,
 	};
 	memset(flows, 0, capacity * sizeof(struct flow));
+	memset(meters, 0, capacity * sizeof(struct flow_meter));
 	flow_index_init(&table->index, buckets, 2 * capacity);
 	wheel_init(&table->wheel, links, capacity, WHEEL_SLOTS, WHEEL_TICK_SHIFT);
 	for (uint32_t i = 0; i < capacity; i++)
@@ -69,6 +66,18 @@ void flow_table_init(struct flow_table *table, void *memory, uint32_t capacity, 
 static struct flow_tuple tuple_of(const struct flow *flow, enum flow_direction direction)
 {
 	return direction == FLOW_FORWARD ? flow->forward : flow_reply_tuple(flow);
+}
+
+/* Why the flow ends where silence ends it, or its age. */
+static enum flow_close_reason end_reason(const struct flow_table *table, const struct flow *flow)
+{
+	const struct flow_meter *meter = flow_meter_of(table, flow);
+
+	if (meter && meter->end_ns == flow_end_ns(table, flow))
+		return FLOW_CLOSE_LIFETIME;
+	if (meter && !meter->left[FLOW_FORWARD])
+		return FLOW_CLOSE_REQUESTS;
+	return flow_life_end(flow->seen);
 }
 
 static bool same_tuple(const struct flow_tuple *a, const struct flow_tuple *b)
@@ -89,22 +98,14 @@ struct flow *flow_find(struct flow_table *table, const struct flow_tuple *tuple,
 
 		if (!same_tuple(&key, tuple))
 			continue;
-		if (flow_expired(flow, now_ns)) {
-			flow_close(table, flow, flow_life_end(flow->seen));
+		if (flow_expired(table, flow, now_ns)) {
+			flow_close(table, flow, end_reason(table, flow));
 			return NULL;
 		}
 		*ret_direction = direction;
 		return flow;
 	}
 	return NULL;
-}
-
-/* The service's idle-timeout as a flow keeps it: never 0 where there is one, at most 49 days. */
-static uint32_t idle_ms(uint64_t idle_timeout_ns)
-{
-	uint64_t ms = idle_timeout_ns / NS_PER_MS + (idle_timeout_ns % NS_PER_MS != 0);
-
-	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
 
 static struct flow flow_of_birth(const struct flow_birth *birth, uint64_t now_ns)
@@ -120,12 +121,14 @@ static struct flow flow_of_birth(const struct flow_birth *birth, uint64_t now_ns
 		.source_port = birth->source_port,
 		.backend = birth->backend,
 		.service = birth->service,
-		.idle_ms = idle_ms(birth->idle_timeout_ns),
+		.idle_ms = flow_timeout_ms(birth->idle_timeout_ns),
 		.frontend = birth->frontend,
 		.seen = seen,
 		.state = (uint8_t)flow_life_state(birth->forward.protocol, seen),
 		.mode = birth->mode,
 		.sees_replies = birth->sees_replies,
+		.limited = birth->limits != NULL,
+		.last_side = FLOW_FORWARD,
 	};
 }
 
@@ -151,10 +154,12 @@ enum flow_inserted flow_insert(struct flow_table *table, const struct flow_birth
 	table->first_free = table->cold[index].next_free;
 	table->flow[index] = new;
 	table->cold[index].created_ns = now_ns;
+	if (birth->limits)
+		table->meter[index] = flow_meter_begin(birth->limits, now_ns);
 	flow_index_add(&table->index, hash, reference_to(index, FLOW_FORWARD));
 	if (new.sees_replies)
 		flow_index_add(&table->index, reply_hash, reference_to(index, FLOW_REPLY));
-	wheel_add(&table->wheel, index, deadline_ns(&new));
+	wheel_add(&table->wheel, index, flow_end_ns(table, &table->flow[index]));
 	table->live++;
 	table->created++;
 	table->half_open += half_open;
@@ -173,7 +178,16 @@ static void learn(struct flow_table *table, struct flow *flow, uint8_t seen)
 	flow->seen = seen;
 	flow->state = (uint8_t)flow_life_state(flow->forward.protocol, seen);
 	if (flow_life_timeout_ns(flow->state, flow->idle_ms) < before_ns)
-		wheel_add(&table->wheel, index_of(table, flow), deadline_ns(flow));
+		wheel_add(&table->wheel, index_of(table, flow), flow_end_ns(table, flow));
+}
+
+/* Whoever speaks now was heard at last_ns from now on; the other side was so until now. */
+static void take_turns(struct flow_table *table, struct flow *flow, enum flow_direction direction)
+{
+	if (flow->last_side == direction)
+		return;
+	table->meter[index_of(table, flow)].earlier_ns = flow->last_ns;
+	flow->last_side = (uint8_t)direction;
 }
 
 void flow_touch(struct flow_table *table, struct flow *flow, enum flow_direction direction,
@@ -181,10 +195,24 @@ void flow_touch(struct flow_table *table, struct flow *flow, enum flow_direction
 {
 	uint8_t seen = flow_life_see(flow->seen, direction, tcp_flags, flow->sees_replies);
 
+	if (flow->limited)
+		take_turns(table, flow, direction);
 	if (now_ns > flow->last_ns)
 		flow->last_ns = now_ns;
 	if (seen != flow->seen)
 		learn(table, flow, seen);
+}
+
+void flow_spend(struct flow_table *table, struct flow *flow, enum flow_direction direction,
+		uint32_t datagrams)
+{
+	if (!flow->limited)
+		return;
+	struct flow_meter *meter = &table->meter[index_of(table, flow)];
+
+	flow_meter_spend(meter, direction, datagrams);
+	if (!meter->left[FLOW_REPLY])
+		flow_close(table, flow, FLOW_CLOSE_RESPONSES);
 }
 
 void flow_close(struct flow_table *table, struct flow *flow, enum flow_close_reason reason)
@@ -217,9 +245,9 @@ void flow_expire(struct flow_table *table, uint64_t now_ns, uint32_t budget)
 
 		if (index == WHEEL_NONE)
 			return;
-		if (flow_expired(flow, now_ns))
-			flow_close(table, flow, flow_life_end(flow->seen));
+		if (flow_expired(table, flow, now_ns))
+			flow_close(table, flow, end_reason(table, flow));
 		else
-			wheel_add(&table->wheel, index, deadline_ns(flow));
+			wheel_add(&table->wheel, index, flow_end_ns(table, flow));
 	}
 }

@@ -2,7 +2,8 @@
  *
  * A hit touches two cache lines: a bucket of the index (flow_index.h), which holds tags of both
  * the forward tuple and the reply tuple, and the flow itself, which holds all that a hit needs.
- * What only birth and death need (time of birth, links of the timing wheel) lies in arrays apart.
+ * What only birth and death need (time of birth, links of the timing wheel) lies in arrays apart, and
+ * so do the meters of flows that have limits (flow_limit.h).
  *
  * All memory is given at the start by the caller; a full table says so and evicts nobody. The
  * table counts what it creates and closes, so that created - closed == live at any instant, and
@@ -21,6 +22,7 @@
 #include "appliance/path/bytes.h"
 #include "appliance/path/flow_index.h"
 #include "appliance/path/flow_life.h"
+#include "appliance/path/flow_limit.h"
 #include "appliance/path/wheel.h"
 
 enum {
@@ -55,6 +57,8 @@ struct flow {
 	uint8_t state;                 /* enum flow_state, follows from `seen` */
 	uint8_t mode;                  /* how packets reach the backend: the service's at birth */
 	bool sees_replies;             /* replies cross the appliance: there is a reply key */
+	bool limited;                  /* it has a meter */
+	uint8_t last_side;             /* enum flow_direction of the last packet, where limited */
 };
 _Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
 
@@ -68,6 +72,7 @@ struct flow_birth {
 	uint32_t backend;
 	uint32_t service;
 	uint64_t idle_timeout_ns; /* the service's, in whole ms; 0: defaults */
+	const struct flow_limits *limits; /* the service's; NULL: none */
 	uint16_t frontend;
 	uint8_t tcp_flags;        /* of the packet that it is born by; 0 for UDP */
 	uint8_t mode;
@@ -96,6 +101,7 @@ struct flow_table {
 	flow_closed *closed_hook;
 	void *context;
 	union flow_cold *cold;   /* [capacity] */
+	struct flow_meter *meter; /* [capacity], of flows that are limited */
 	struct wheel wheel;
 	uint32_t capacity;
 	uint32_t first_free;
@@ -106,7 +112,7 @@ struct flow_table {
 	uint64_t closed[FLOW_CLOSE_REASON_COUNT];
 };
 
-/* Bytes of memory for `capacity` flows, 1 to FLOW_CAPACITY_MAX: about 112 a flow. */
+/* Bytes of memory for `capacity` flows, 1 to FLOW_CAPACITY_MAX: about 144 a flow. */
 size_t flow_table_size(uint32_t capacity);
 
 /* `memory` is aligned to FLOW_MEMORY_ALIGNMENT and stays the table's; every byte of it is written
@@ -151,6 +157,18 @@ enum flow_inserted flow_insert(struct flow_table *table, const struct flow_birth
 void flow_touch(struct flow_table *table, struct flow *flow, enum flow_direction direction,
 		uint8_t tcp_flags, uint64_t now_ns);
 
+/* True where that many more of the client's datagrams are within the flow's limits. */
+static inline bool flow_admits(const struct flow_table *table, const struct flow *flow,
+			       uint32_t datagrams)
+{
+	return !flow->limited || datagrams <= table->meter[flow - table->flow].left[FLOW_FORWARD];
+}
+
+/* Datagrams of the flow have passed, and count. The last reply that it may have closes it: `flow` is
+ * not to be used then. */
+void flow_spend(struct flow_table *table, struct flow *flow, enum flow_direction direction,
+		uint32_t datagrams);
+
 void flow_close(struct flow_table *table, struct flow *flow, enum flow_close_reason reason);
 
 /* Closes what has expired, looking at no more than `budget` flows. Once a batch. */
@@ -162,11 +180,23 @@ static inline uint64_t flow_deadline(const struct flow_table *table)
 	return wheel_deadline(&table->wheel);
 }
 
-/* True where its idle time is over: now - last >= timeout. */
-static inline bool flow_expired(const struct flow *flow, uint64_t now_ns)
+/* When the flow ends where no packet comes any more: its idle time is over, or one of its limits. */
+static inline uint64_t flow_end_ns(const struct flow_table *table, const struct flow *flow)
 {
-	return now_ns > flow->last_ns &&
-	       now_ns - flow->last_ns >= flow_life_timeout_ns(flow->state, flow->idle_ms);
+	uint64_t idle_ns = flow->last_ns + flow_life_timeout_ns(flow->state, flow->idle_ms);
+
+	if (!flow->limited)
+		return idle_ns;
+	uint64_t limit_ns = flow_meter_end_ns(&table->meter[flow - table->flow], flow->last_ns,
+					      flow->last_side);
+	return limit_ns < idle_ns ? limit_ns : idle_ns;
+}
+
+/* True where it has ended: now - last >= timeout. */
+static inline bool flow_expired(const struct flow_table *table, const struct flow *flow,
+				uint64_t now_ns)
+{
+	return now_ns >= flow_end_ns(table, flow);
 }
 
 /* For dumps and sweeps, in slices: the flow at `index`, 0 to capacity-1, or NULL where none is. It
@@ -181,6 +211,13 @@ static inline struct flow *flow_at(const struct flow_table *table, uint32_t inde
 static inline uint64_t flow_created_ns(const struct flow_table *table, const struct flow *flow)
 {
 	return table->cold[flow - table->flow].created_ns;
+}
+
+/* NULL: it has no limits. */
+static inline const struct flow_meter *flow_meter_of(const struct flow_table *table,
+						     const struct flow *flow)
+{
+	return flow->limited ? &table->meter[flow - table->flow] : NULL;
 }
 
 /* The tuple of the flow's replies, as they arrive from the backend. */

@@ -72,4 +72,6 @@ void path_lookup(struct path *path, be32 source, be16 source_port, be32 destinat
 	ret_lookup->service = flow->service;
 	ret_lookup->backend = flow->backend;
 	look_out(path, flow->backend_address, ret_lookup);
+	if (!flow_admits(&path->flows, flow, 1))
+		ret_lookup->verdict = DROP_requests_used_up;
 }

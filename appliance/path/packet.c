@@ -10,6 +10,15 @@ bool is_host_address(be32 address)
 	return first != 0 && first != 127 && (first < 224 || first >= 240) && a != UINT32_MAX;
 }
 
+uint32_t packet_datagrams(const struct packet *packet)
+{
+	const struct offload *offload = &packet->frame->offload;
+
+	if (!offload->gso_type || !offload->gso_size || packet->l4_length <= UDP_SIZE)
+		return 1;
+	return (packet->l4_length - UDP_SIZE + offload->gso_size - 1) / offload->gso_size;
+}
+
 static bool parse_header(struct packet *packet, struct frame *frame, enum verdict *ret_drop)
 {
 	uint32_t present = frame->length - ETHERNET_SIZE;

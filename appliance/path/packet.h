@@ -43,6 +43,9 @@ static inline struct tcp *packet_tcp(const struct packet *packet) { return packe
 static inline struct udp *packet_udp(const struct packet *packet) { return packet->l4; }
 static inline struct icmp *packet_icmp(const struct packet *packet) { return packet->l4; }
 
+/* Datagrams that the packet stands for: of a super-frame, one a segment. */
+uint32_t packet_datagrams(const struct packet *packet);
+
 /* Not zero, loopback, multicast or broadcast: what one host can be sent from, and sent to. */
 bool is_host_address(be32 address);
 

@@ -73,15 +73,29 @@ static bool flow_ends_for_reply(const struct path *path, const struct flow *flow
 	return backend == NONE || path->snapshot->backend[backend].admin == BACKEND_DISABLED;
 }
 
+/* Sends what has a flow: what is dropped on the way out uses up no request. */
+static enum verdict send_forward(struct path *path, struct packet *packet, struct flow *flow,
+				 const struct delivery *delivery)
+{
+	enum verdict verdict = deliver_send(path, packet, delivery);
+
+	if (!verdict_is_drop(verdict))
+		flow_spend(&path->flows, flow, FLOW_FORWARD, packet_datagrams(packet));
+	return verdict;
+}
+
 static enum verdict forward_flow(struct path *path, struct packet *packet, struct flow *flow)
 {
 	struct delivery delivery = delivery_of(flow);
 	enum verdict drop;
 
+	/* Refused, it does not keep the flow alive either: the client's tuple gets a new one. */
+	if (!flow_admits(&path->flows, flow, packet_datagrams(packet)))
+		return DROP_requests_used_up;
 	flow_touch(&path->flows, flow, FLOW_FORWARD, packet->tcp_flags, path->now_ns);
 	if (!deliver_find(path, packet, &delivery, &drop))
 		return drop;
-	return deliver_send(path, packet, &delivery);
+	return send_forward(path, packet, flow, &delivery);
 }
 
 /* A reply can be mapped back without a flow where one service alone reaches the backend's port. */
@@ -123,6 +137,7 @@ static struct flow_birth birth_of(const struct packet *packet,
 		.backend = delivery->backend,
 		.service = delivery->service,
 		.idle_timeout_ns = service->idle_timeout_ns,
+		.limits = flow_limits_any(&service->limits) ? &service->limits : NULL,
 		.frontend = packet->frame->interface,
 		.tcp_flags = packet->tcp_flags,
 		.mode = delivery->mode,
@@ -183,7 +198,7 @@ static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t
 		case FLOW_INSERTED:
 			select_taken(path, service, &choice);
 			count_birth(path, flow);
-			return deliver_send(path, packet, &delivery);
+			return send_forward(path, packet, flow, &delivery);
 		case FLOW_TABLE_FULL:
 		case FLOW_HALF_OPEN_FULL:
 			return service->shed_when_full ?
@@ -204,7 +219,10 @@ static enum verdict reply_by_flow(struct path *path, struct packet *packet, stru
 	flow_touch(&path->flows, flow, FLOW_REPLY, packet->tcp_flags, path->now_ns);
 	if (!answer_find(path, packet, &answer, &drop))
 		return drop;
-	return answer_send(path, packet, &answer);
+	enum verdict verdict = answer_send(path, packet, &answer);
+	if (!verdict_is_drop(verdict))
+		flow_spend(&path->flows, flow, FLOW_REPLY, packet_datagrams(packet));
+	return verdict;
 }
 
 /* Fast failure instead of silence, where that is wanted. */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "appliance/path/bytes.h"
+#include "appliance/path/flow_limit.h"
 #include "appliance/path/wire.h"
 
 enum {
@@ -101,6 +102,7 @@ struct snapshot_service {
 	uint32_t pool;
 	uint32_t max_flows;       /* 0: no cap */
 	uint64_t idle_timeout_ns; /* in whole ms; 0: by protocol and state */
+	struct flow_limits limits; /* of UDP flows */
 };
 
 /* The way back without a flow: replies of a backend's address and port belong to one service. Backends

@@ -47,6 +47,7 @@
 	X(backend_lost,           "its flow's backend is lost, its client told by a reset (on-backend-loss)") \
 	X(flow_table_full,        "no room for a flow, and its reply could not be mapped back") \
 	X(service_flows_full,     "the service's max-flows is reached") \
+	X(requests_used_up,       "a client's datagram beyond its flow's `requests`") \
 	X(reply_collision,        "no backend whose replies could be told from another flow's") \
 	X(no_flow,                "the reply of no flow and no service, or a RST that may be another's") \
 	X(forwarding_off,         "neither for a service nor for the appliance, and forwarding is off") \

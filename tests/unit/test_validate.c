@@ -105,6 +105,17 @@ static void a_broken_rule_is_told_with_the_objects_that_break_it(void **state)
 		{{"add check c tcp from port 694"}, "check \"c\": from means nothing to a check of type tcp"},
 		{{"add check c tcp payload x"}, "check \"c\": payload means nothing to a check of type tcp"},
 		{{"add check c icmp expect x"}, "check \"c\": expect means nothing to a check of type icmp"},
+		{{"add service b 198.51.100.10:80/udp pool web requests 1 responses 1 lifetime 1 "
+		  "front-timeout 1 back-timeout 1", "set service www requests 2"},
+		 "service \"www\": requests means nothing to tcp, only to udp and any"},
+		{{"set service www responses 1"},
+		 "service \"www\": responses means nothing to tcp, only to udp and any"},
+		{{"set service www lifetime 1h"},
+		 "service \"www\": lifetime means nothing to tcp, only to udp and any"},
+		{{"set service www front-timeout 1"},
+		 "service \"www\": front-timeout means nothing to tcp, only to udp and any"},
+		{{"set service www back-timeout 500ms"},
+		 "service \"www\": back-timeout means nothing to tcp, only to udp and any"},
 		{{"add check c arp port 80"}, "check \"c\": port means nothing to a check of type arp"},
 	};
 
@@ -123,6 +134,9 @@ static void what_only_looks_like_a_broken_rule_is_accepted(void **state)
 		{"add service b 198.51.100.10:80/udp pool web"},
 		{"add service b 198.51.100.10:81/tcp pool web"},
 		{"add service b 198.51.100.10:0/any pool web"},
+		{"add service b 198.51.100.10:0/any pool web requests 1 lifetime 1"},
+		{"add service b 198.51.100.10:53/udp pool web responses 1 front-timeout 1"},
+		{"set service www requests 0 back-timeout 0"},
 		{"add service b 198.51.100.11:80/any pool web"},
 		{"set interface int address 10.0.0.1/24 address 10.0.0.2/24 address 10.0.0.200/32"},
 		{"add interface x role backend address 10.0.1.1/24"},
