@@ -16,7 +16,7 @@ ifneq ($(SANITIZE),)
 override CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -DLB_SANITIZED
 endif
 LDFLAGS  ?=
-LBD_LIBS := -lpcap -lcap -lsqlite3 -lmnl -ljansson -lsystemd -lmicrohttpd -lseccomp -lpthread
+LBD_LIBS := -lpcap -lcap -lsqlite3 -lmnl -ljansson -lsystemd -lmicrohttpd -lseccomp -lnettle -lpthread
 LB_LIBS  := -lreadline -ljansson
 Q        := $(if $(V),,@)
 
@@ -87,10 +87,12 @@ UNIT_DIR := lib/systemd/system
 install: all   ## install programs, manuals and systemd unit (PREFIX, DESTDIR)
 	install -D -m 755 $(BUILD)/lbd $(DESTDIR)$(PREFIX)/sbin/lbd
 	install -D -m 755 $(BUILD)/lb $(DESTDIR)$(PREFIX)/bin/lb
+	install -D -m 755 scripts/lb-heartbeat $(DESTDIR)$(PREFIX)/bin/lb-heartbeat
 	install -D -m 644 appliance/lbd.8 $(DESTDIR)$(PREFIX)/share/man/man8/lbd.8
 	install -D -m 644 cli/lb.8 $(DESTDIR)$(PREFIX)/share/man/man8/lb.8
 	mkdir -p $(DESTDIR)$(PREFIX)/$(UNIT_DIR)
-	sed 's|@PREFIX@|$(PREFIX)|g' scripts/lbd.service.in >$(DESTDIR)$(PREFIX)/$(UNIT_DIR)/lbd.service
+	for unit in lbd lb-heartbeat; do sed 's|@PREFIX@|$(PREFIX)|g' scripts/$$unit.service.in \
+		>$(DESTDIR)$(PREFIX)/$(UNIT_DIR)/$$unit.service || exit 1; done
 
 clean:   ## remove everything built
 	rm -rf build build-*

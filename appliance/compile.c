@@ -61,7 +61,8 @@ static bool allocate(struct work *work)
 	uint32_t services = config_count(config, KIND_SERVICE) * 2;
 	uint32_t backends = config_count(config, KIND_BACKEND);
 	uint32_t addresses = interfaces * ADDRESS_LIST_MAX;
-	uint32_t routes = addresses + config_count(config, KIND_ROUTE);
+	uint32_t members = work->compiler->members ? work->compiler->members->count : 0;
+	uint32_t routes = addresses + config_count(config, KIND_ROUTE) + members;
 
 	work->interface = arena_array(arena, INTERFACES_MAX, sizeof(*work->interface));
 	work->local = arena_array(arena, addresses + services, sizeof(*work->local));
@@ -71,6 +72,7 @@ static bool allocate(struct work *work)
 				     sizeof(*work->neighbor));
 	work->backend = arena_array(arena, backends, sizeof(*work->backend));
 	work->target = arena_array(arena, backends, sizeof(*work->target));
+	work->registration = arena_array(arena, REGISTRATIONS_MAX, sizeof(*work->registration));
 	work->pool = arena_array(arena, config_count(config, KIND_POOL), sizeof(*work->pool));
 	work->service = arena_array(arena, services, sizeof(*work->service));
 	work->backend_by_slot = slot_map(work, BACKENDS_MAX);
@@ -97,6 +99,8 @@ static int compile_all(struct work *work)
 	compile_routes(work);
 	result = compile_neighbors(work);
 	if (!result)
+		result = compile_registrations(work);
+	if (!result)
 		result = compile_pools(work);
 	if (!result)
 		result = compile_services(work);
@@ -110,6 +114,7 @@ static int compile_all(struct work *work)
 	snapshot->pool = work->pool;
 	snapshot->service = work->service;
 	snapshot->target = work->target;
+	snapshot->registration = work->registration;
 	snapshot->backend_by_slot = work->backend_by_slot;
 	snapshot->service_by_slot = work->service_by_slot;
 	snapshot->target_by_slot = work->target_by_slot;
@@ -134,6 +139,7 @@ int compile(struct compiler *compiler, const struct config *config, struct compi
 	slots_begin(compiler->services);
 	slots_begin(compiler->backends);
 	slots_begin(compiler->targets);
+	slots_begin(compiler->registrations);
 	if (work.compiled && (work.compiled->arena = arena_new()))
 		result = compile_all(&work);
 	if (result) {
@@ -160,6 +166,7 @@ void compile_accept(struct compiler *compiler, struct compiled *compiled)
 	slots_commit(compiler->services);
 	slots_commit(compiler->backends);
 	slots_commit(compiler->targets);
+	slots_commit(compiler->registrations);
 	compiled_free(compiler->current);
 	compiler->current = compiled;
 }
@@ -170,6 +177,7 @@ void compile_discard(struct compiler *compiler, struct compiled *compiled)
 	slots_abort(compiler->services);
 	slots_abort(compiler->backends);
 	slots_abort(compiler->targets);
+	slots_abort(compiler->registrations);
 	compiled_free(compiled);
 }
 
@@ -180,13 +188,14 @@ int compiler_init(struct compiler *compiler, compile_facts *facts, void *facts_c
 		.services = slots_new(SERVICES_MAX),
 		.backends = slots_new(BACKENDS_MAX),
 		.targets = slots_new(TARGETS_MAX),
+		.registrations = slots_new(REGISTRATIONS_MAX),
 		.health = calloc(TARGETS_MAX, sizeof(*compiler->health)),
 		.health_of = calloc(TARGETS_MAX, sizeof(*compiler->health_of)),
 		.facts = facts,
 		.facts_context = facts_context,
 	};
 	if (compiler->interfaces && compiler->services && compiler->backends &&
-	    compiler->targets && compiler->health && compiler->health_of) {
+	    compiler->targets && compiler->registrations && compiler->health && compiler->health_of) {
 		memset(compiler->health_of, 0xff, TARGETS_MAX * sizeof(*compiler->health_of));
 		return 0;
 	}
@@ -201,6 +210,7 @@ void compiler_fini(struct compiler *compiler)
 	slots_free(compiler->services);
 	slots_free(compiler->backends);
 	slots_free(compiler->targets);
+	slots_free(compiler->registrations);
 	free(compiler->health);
 	free(compiler->health_of);
 	*compiler = (struct compiler){0};

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "appliance/config/config.h"
+#include "appliance/members.h"
 #include "appliance/path/maglev.h"
 #include "appliance/path/path.h"
 #include "appliance/slots.h"
@@ -26,9 +27,10 @@ typedef void compile_facts(void *context, const struct config_interface *interfa
 			   struct interface_facts *ret_facts);
 
 struct compiler {
-	struct slots *interfaces, *services, *backends, *targets;
+	struct slots *interfaces, *services, *backends, *targets, *registrations;
 	enum health *health;      /* of targets, by slot: what the path last said */
 	uint32_t *health_of;      /* by slot: the target's id that this health is of */
+	const struct members *members; /* who has registered; NULL: nobody can */
 	struct compiled *current; /* what is in force, or NULL */
 	bool assume_up;           /* no checks: every backend counts as usable (replay) */
 	compile_facts *facts;

@@ -74,6 +74,35 @@ static void sort_longest_first(struct work *work, uint32_t routes)
 				*sorted++ = work->route[i];
 }
 
+static uint32_t interface_towards(const struct work *work, uint32_t connected, be32 address)
+{
+	for (uint32_t c = 0; c < connected; c++)
+		if (in_prefix(address, work->route[c].prefix, work->route[c].length))
+			return work->route[c].interface;
+	return NONE;
+}
+
+/* Who has registered from where no network of his is, is reached there all the same. */
+static void compile_members(struct work *work, uint32_t connected)
+{
+	const struct members *members = work->compiler->members;
+
+	for (unsigned i = 0; members && i < members->count; i++) {
+		const struct member *member = &members->member[i];
+		uint32_t id = slots_find(work->compiler->interfaces, member->interface);
+		be32 address = member->address.address;
+
+		if (id == NONE || interface_towards(work, connected, address) == (id & SLOT_MASK))
+			continue;
+		work->route[work->compiled->snapshot.routes++] = (struct snapshot_route){
+			.prefix = address,
+			.length = PREFIX_LENGTH_MAX,
+			.interface = (uint16_t)(id & SLOT_MASK),
+			.source = work->interface[id & SLOT_MASK].address,
+		};
+	}
+}
+
 /* Static routes leave by the connected network that holds their gateway. */
 void compile_routes(struct work *work)
 {
@@ -98,6 +127,7 @@ void compile_routes(struct work *work)
 			break;
 		}
 	}
+	compile_members(work, connected);
 	sort_longest_first(work, snapshot->routes);
 }
 

@@ -5,62 +5,11 @@
 #include "appliance/compile_pool.h"
 #include "appliance/compile_work.h"
 
-static uint8_t probe_type(uint32_t check_type)
-{
-	static const uint8_t types[] = {
-		[CHECK_ICMP] = PROBE_ICMP, [CHECK_TCP] = PROBE_TCP, [CHECK_UDP] = PROBE_UDP,
-		[CHECK_ARP] = PROBE_ARP, [CHECK_HEARTBEAT] = PROBE_HEARTBEAT,
-	};
-
-	return types[check_type];
-}
-
 static uint8_t forward_mode(uint32_t mode)
 {
 	static const uint8_t modes[] = {[MODE_NAT] = FORWARD_NAT};
 
 	return modes[mode];
-}
-
-/* Text that the path reads for as long as the snapshot lives. */
-static const char *keep_text(struct work *work, const char *text)
-{
-	char *copy = arena_array(work->compiled->arena, strlen(text) + 1, 1);
-
-	return copy ? strcpy(copy, text) : NULL;
-}
-
-/* The index of the target that checks this backend, made where it is the first; NONE: too many. */
-static uint32_t compile_target(struct work *work, const struct config_check *check,
-			       const struct config_backend *backend)
-{
-	struct snapshot *snapshot = &work->compiled->snapshot;
-	char key[KEY_SIZE];
-
-	compile_target_key(check, backend, key);
-	uint32_t id = slots_claim(work->compiler->targets, key);
-	if (id == NONE)
-		return NONE;
-	uint32_t *index = &work->target_by_slot[id & SLOT_MASK];
-	if (*index != NONE)
-		return *index;
-	*index = snapshot->targets++;
-	work->target[*index] = (struct snapshot_target){
-		.id = id,
-		.address = backend->address.address,
-		.port = to_be16((uint16_t)(check->port ? check->port : backend->address.port)),
-		.type = probe_type(check->type),
-		.heartbeat_port = to_be16((uint16_t)check->from_port),
-		.rise = check->rise,
-		.fall = check->fall,
-		.interval_ns = check->interval_ns,
-		.timeout_ns = check_timeout_ns(check),
-		.payload = keep_text(work, check->payload),
-		.expect = keep_text(work, check->expect),
-		.payload_length = (uint16_t)strlen(check->payload),
-		.expect_length = (uint16_t)strlen(check->expect),
-	};
-	return *index;
 }
 
 static bool target_is_down(const struct compiler *compiler, const struct snapshot_target *target)

@@ -18,6 +18,7 @@ struct work {
 	struct snapshot_service *service;
 	struct snapshot_reply *reply;
 	struct snapshot_target *target;
+	struct snapshot_registration *registration;
 	uint32_t *backend_by_slot, *service_by_slot, *target_by_slot;
 	char *error;
 	size_t error_size;
@@ -41,6 +42,13 @@ int compile_refuse(struct work *work, const char *what, unsigned limit);
 int compile_interfaces(struct work *work);
 void compile_routes(struct work *work);
 int compile_neighbors(struct work *work);
+/* The index of a check that senders may join, in snapshot.registration; NONE: it is none. */
+uint32_t compile_registration_of(const struct work *work, const struct config_check *check);
+
+int compile_registrations(struct work *work);
+/* The index of the target that checks this backend, made where it is the first; NONE: too many. */
+uint32_t compile_target(struct work *work, const struct config_check *check,
+			const struct config_backend *backend);
 int compile_pools(struct work *work);
 int compile_services(struct work *work);
 

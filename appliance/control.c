@@ -1,7 +1,10 @@
 #include "appliance/control.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <time.h>
+
+#include "appliance/joining.h"
 
 /* Records of the flow table that one errand looks at: some tens of microseconds for the path. */
 enum { SLICE = 2048 };
@@ -26,29 +29,53 @@ static void publish(struct path *path, void *argument, uint64_t now_ns)
 {
 	const struct publish_errand *errand = argument;
 
+	/* A replay's time is the time of day. */
+	if (errand->ports)
+		path_set_wall_clock(path, (uint64_t)wall_clock_ns() - now_ns);
 	path_publish(path, errand->snapshot, now_ns);
 	if (errand->ports)
 		ports_attach(errand->ports);
 }
 
-void control_publish(struct control *control, struct compiled *compiled)
+int control_compile(struct control *control, const struct config *config,
+		    struct config **ret_serving, struct compiled **ret_compiled, char *error,
+		    size_t error_size)
+{
+	struct config *serving = members_serve(&control->members, config);
+
+	if (!serving) {
+		snprintf(error, error_size, "not enough memory");
+		return -ENOMEM;
+	}
+	int result = compile(&control->compiler, serving, ret_compiled, error, error_size);
+	if (result)
+		config_free(serving);
+	else
+		*ret_serving = serving;
+	return result;
+}
+
+void control_publish(struct control *control, struct config *serving, struct compiled *compiled)
 {
 	struct publish_errand errand = {&compiled->snapshot, control->ports};
 
 	mailbox_call(control->mailbox, publish, &errand);
 	compile_accept(&control->compiler, compiled);
+	config_free(control->serving);
+	control->serving = serving;
 }
 
 /* The same configuration, compiled again with what is known now. */
 static void republish(struct control *control)
 {
+	struct config *serving;
 	struct compiled *compiled;
 	char error[SENTENCE_SIZE];
 
-	if (compile(&control->compiler, control->running, &compiled, error, sizeof(error)))
+	if (control_compile(control, control->running, &serving, &compiled, error, sizeof(error)))
 		journal_say(control->journal, "the packet path keeps its last tables: %s", error);
 	else
-		control_publish(control, compiled);
+		control_publish(control, serving, compiled);
 }
 
 struct close_errand {
@@ -118,7 +145,7 @@ static void say_health(struct control *control, uint32_t target_id, bool up)
 	for (uint32_t i = 0; i < snapshot->backends; i++) {
 		if (snapshot->backend[i].target != target)
 			continue;
-		object_label(KIND_BACKEND, config_at(control->running, KIND_BACKEND, i), label,
+		object_label(KIND_BACKEND, config_at(control->serving, KIND_BACKEND, i), label,
 			     sizeof(label));
 		journal_say(control->journal, "backend %s %s", label, up ? "up" : "down");
 	}
@@ -148,6 +175,8 @@ static bool take_health(struct control *control, uint32_t target_id, enum health
 	if (!compiler_health(&control->compiler, target_id, health))
 		return false;
 	say_health(control, target_id, health == HEALTH_UP);
+	if (health == HEALTH_DOWN && control->members.count)
+		joining_lost(control, target_id);
 	return true;
 }
 
@@ -155,6 +184,7 @@ struct health_errand {
 	const struct snapshot *snapshot;
 	uint32_t first, count;
 	enum health health[SLICE];
+	uint32_t weight[SLICE];
 };
 
 static void copy_health(struct path *path, void *argument, uint64_t now_ns)
@@ -162,13 +192,16 @@ static void copy_health(struct path *path, void *argument, uint64_t now_ns)
 	struct health_errand *errand = argument;
 
 	(void)now_ns;
-	for (uint32_t i = 0; i < errand->count; i++)
-		errand->health[i] = path_target_health(
-			path, errand->snapshot->target[errand->first + i].id);
+	for (uint32_t i = 0; i < errand->count; i++) {
+		uint32_t target_id = errand->snapshot->target[errand->first + i].id;
+
+		errand->health[i] = path_target_health(path, target_id);
+		errand->weight[i] = path_target_weight(path, target_id);
+	}
 }
 
 /* Events were lost: asks the path for the health of every target. */
-static bool take_all_health(struct control *control)
+static bool take_all_targets(struct control *control)
 {
 	struct health_errand errand = {.snapshot = &control->compiler.current->snapshot};
 	bool changed = false;
@@ -178,12 +211,31 @@ static bool take_all_health(struct control *control)
 
 		errand.count = left < SLICE ? left : SLICE;
 		mailbox_call(control->mailbox, copy_health, &errand);
-		for (uint32_t i = 0; i < errand.count; i++)
-			changed |= take_health(control,
-					       errand.snapshot->target[errand.first + i].id,
-					       errand.health[i]);
+		for (uint32_t i = 0; i < errand.count; i++) {
+			uint32_t target_id = errand.snapshot->target[errand.first + i].id;
+
+			changed |= take_health(control, target_id, errand.health[i]);
+			if (errand.weight[i] != NONE || control->members.told_count)
+				changed |= joining_weight(control, target_id, errand.weight[i]);
+		}
 	}
 	return changed;
+}
+
+/* True where the tables are to be compiled anew. */
+static bool take_event(struct control *control, const struct path_event *event)
+{
+	switch (event->type) {
+	case EVENT_TARGET_UP: return take_health(control, event->id, HEALTH_UP);
+	case EVENT_TARGET_DOWN: return take_health(control, event->id, HEALTH_DOWN);
+	case EVENT_TARGET_WEIGHT: return joining_weight(control, event->id, event->value);
+	case EVENT_TARGET_MOVED: return joining_moved(control, event);
+	case EVENT_REGISTER: return joining_asked(control, event);
+	case EVENT_VIP_CONFLICT:
+	case EVENT_NEIGHBOR_FAILED: break;
+	}
+	say_address_event(control, event);
+	return false;
 }
 
 void control_events(struct control *control)
@@ -193,22 +245,21 @@ void control_events(struct control *control)
 
 	while (mailbox_next_event(control->mailbox, &event, &lost)) {
 		missed |= lost;
-		if (event.type == EVENT_TARGET_UP || event.type == EVENT_TARGET_DOWN)
-			changed |= take_health(control, event.id, event.type == EVENT_TARGET_UP ?
-								  HEALTH_UP : HEALTH_DOWN);
-		else
-			say_address_event(control, &event);
+		changed |= take_event(control, &event);
 	}
 	if (missed || lost)
-		changed |= take_all_health(control);
+		changed |= take_all_targets(control);
 	if (changed)
 		republish(control);
+	if (control->members_left)
+		control_sweep_flows(control);
+	control->members_left = false;
 }
 
 static void end_drain(struct control *control, const struct config_backend *drained)
 {
 	const struct config_backend *backend =
-		config_find(control->running, KIND_BACKEND, drained);
+		config_find(control->serving, KIND_BACKEND, drained);
 	struct flow_match match = {.service_id = NONE};
 	char label[2 * NAME_SIZE];
 
@@ -266,15 +317,17 @@ static void say_what_is_odd(struct control *control, const struct config *config
 int control_start(struct control *control, struct config *config, uint64_t at, char *error,
 		  size_t error_size)
 {
+	struct config *serving;
 	struct compiled *compiled;
-	int result = compile(&control->compiler, config, &compiled, error, error_size);
+	control->compiler.members = &control->members;
+	int result = control_compile(control, config, &serving, &compiled, error, error_size);
 
 	if (result)
 		return result;
 	control->running = config;
 	control->revision = at;
 	control->started_ns = wall_clock_ns();
-	control_publish(control, compiled);
+	control_publish(control, serving, compiled);
 	if (control->store)
 		say_what_is_odd(control, config);
 	if (control->ports) {
@@ -287,5 +340,7 @@ int control_start(struct control *control, struct config *config, uint64_t at, c
 void control_stop(struct control *control)
 {
 	config_free(control->running);
-	control->running = NULL;
+	config_free(control->serving);
+	members_free(&control->members);
+	control->running = control->serving = NULL;
 }

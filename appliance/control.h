@@ -35,6 +35,9 @@ struct control {
 	struct loop *loop;        /* NULL in a replay */
 	struct ports *ports;      /* NULL in a replay */
 	struct config *running;
+	struct config *serving;   /* what runs, with what heartbeats have changed: as compiled */
+	struct members members;
+	bool members_left;        /* their flows are to be ended */
 	uint64_t revision;
 	int64_t started_ns;       /* Unix time */
 	unsigned drains;
@@ -61,8 +64,13 @@ uint64_t control_deadline(const struct control *control);
 /* What counts on the wall clock, nanoseconds since 1970. */
 int64_t wall_clock_ns(void);
 
-/* Puts tables into force: the path reads them when this returns. Cannot fail. */
-void control_publish(struct control *control, struct compiled *compiled);
+/* What would be served of a configuration, and its tables: 0, or a negative errno with a sentence. */
+int control_compile(struct control *control, const struct config *config,
+		    struct config **ret_serving, struct compiled **ret_compiled, char *error,
+		    size_t error_size);
+/* Puts them into force, and takes them over: the path reads the tables when this returns. Cannot
+ * fail. */
+void control_publish(struct control *control, struct config *serving, struct compiled *compiled);
 
 /* Closes the flows whose service or backend the tables in force have ended. */
 void control_sweep_flows(struct control *control);

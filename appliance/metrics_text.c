@@ -104,11 +104,13 @@ static void write_flows(FILE *page, const struct traffic *traffic)
 		{"vip_conflicts", true, "ARP by which another host claimed an address of the appliance"},
 		{"checks_sent", true, "probes of health checks that were sent"},
 		{"heartbeats", true, "heartbeats that were heard"},
+		{"register_full", true, "packets of strangers that could not register"},
 	};
 	const uint64_t values[COUNT(families)] = {
 		traffic->flows.live, traffic->flows.half_open, traffic->flows.capacity,
 		traffic->flows.created, traffic->counters.stateless, traffic->counters.vip_conflicts,
 		traffic->counters.checks_sent, traffic->counters.heartbeats,
+		traffic->counters.register_full,
 	};
 
 	for (unsigned i = 0; i < COUNT(families); i++)

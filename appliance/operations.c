@@ -44,28 +44,32 @@ static void say_restart(const struct control *control, const struct config *cand
 
 /* Everything that can fail, before anything changes. */
 static int prepare(struct control *control, const struct config *candidate, appliance_say *say,
-		   void *say_context, struct compiled **ret_compiled, char *error, size_t error_size)
+		   void *say_context, struct config **ret_serving, struct compiled **ret_compiled,
+		   char *error, size_t error_size)
 {
 	int result = config_validate(candidate, say, say_context, error, error_size);
 
 	if (result)
 		return result;
 	say_restart(control, candidate, say, say_context);
-	return compile(&control->compiler, candidate, ret_compiled, error, error_size);
+	return control_compile(control, candidate, ret_serving, ret_compiled, error, error_size);
 }
 
 static int check(void *context, const struct config *candidate, appliance_say *say,
 		 void *say_context, char *error, size_t error_size)
 {
 	struct control *control = context;
+	struct config *serving;
 	struct compiled *compiled;
 
 	if (!config_compare(control->running, candidate, NULL, NULL))
 		return 0;
-	int result = prepare(control, candidate, say, say_context, &compiled, error, error_size);
+	int result = prepare(control, candidate, say, say_context, &serving, &compiled, error,
+			     error_size);
 	if (result)
 		return result;
 	compile_discard(&control->compiler, compiled);
+	config_free(serving);
 	return 1;
 }
 
@@ -98,6 +102,7 @@ static int commit(void *context, const struct config *candidate, const struct co
 	struct control *control = context;
 	struct impact impact = {0};
 	unsigned changes = config_compare(control->running, candidate, note_difference, &impact);
+	struct config *serving;
 	struct compiled *compiled;
 
 	*ret_revision = control->revision;
@@ -108,7 +113,8 @@ static int commit(void *context, const struct config *candidate, const struct co
 		snprintf(error, error_size, "not enough memory");
 		return -ENOMEM;
 	}
-	int result = prepare(control, candidate, say, say_context, &compiled, error, error_size);
+	int result = prepare(control, candidate, say, say_context, &serving, &compiled, error,
+			     error_size);
 	if (result) {
 		config_free(copy);
 		return result;
@@ -116,14 +122,16 @@ static int commit(void *context, const struct config *candidate, const struct co
 	result = store_change(control, candidate, note, changes, error, error_size);
 	if (result) {
 		compile_discard(&control->compiler, compiled);
+		config_free(serving);
 		config_free(copy);
 		return result;
 	}
 	/* From here on nothing fails. */
-	control_publish(control, compiled);
+	control_publish(control, serving, compiled);
 	deeds_tell(control->journal, control->running, copy, note->user, control->revision);
 	config_free(control->running);
 	control->running = copy;
+	members_follow(&control->members, copy);
 	if (impact.flows_end)
 		control_sweep_flows(control);
 	if (impact.interfaces && control->ports) {
@@ -183,9 +191,9 @@ static uint64_t clear_service_flows(struct control *control, const struct filter
 
 	if (!filter->has_backend)
 		return control_close_flows(control, &match, FLOW_CLOSE_CLEARED);
-	for (unsigned i = 0; i < config_count(control->running, KIND_BACKEND); i++) {
+	for (unsigned i = 0; i < config_count(control->serving, KIND_BACKEND); i++) {
 		const struct config_backend *backend =
-			config_at(control->running, KIND_BACKEND, i);
+			config_at(control->serving, KIND_BACKEND, i);
 
 		if (!value_equal(VALUE_ENDPOINT, &backend->address, &filter->backend))
 			continue;

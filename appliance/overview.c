@@ -95,10 +95,10 @@ struct look *look_take(struct control *control)
 	if (!look)
 		return NULL;
 	observe_traffic(control->mailbox, &look->traffic);
-	look->views = config_count(control->running, KIND_INTERFACE);
+	look->views = config_count(control->serving, KIND_INTERFACE);
 	for (unsigned i = 0; i < look->views; i++)
 		look->view[i] = view_interface(control, &look->traffic,
-					       config_at(control->running, KIND_INTERFACE, i));
+					       config_at(control->serving, KIND_INTERFACE, i));
 	return look;
 }
 
@@ -166,7 +166,7 @@ static void view_backends(struct control *control, struct overview *overview,
 		struct backend_view *view = &overview->backend[i];
 		uint32_t target = snapshot->backend[i].target;
 
-		view->config = config_at(control->running, KIND_BACKEND, i);
+		view->config = config_at(control->serving, KIND_BACKEND, i);
 		view->id = snapshot->backend[i].id;
 		view->counters = counters[i];
 		if (target != NONE) {
@@ -186,7 +186,7 @@ static void view_pools(struct control *control, struct overview *overview)
 	for (uint32_t i = 0; i < overview->pools; i++) {
 		struct pool_view *view = &overview->pool[i];
 
-		view->config = config_at(control->running, KIND_POOL, i);
+		view->config = config_at(control->serving, KIND_POOL, i);
 		view->compiled = compiled->pool[i];
 		view->first = compiled->snapshot.pool[i].first;
 		view->count = compiled->snapshot.pool[i].count;
@@ -225,7 +225,7 @@ static void view_services(struct control *control, struct overview *overview,
 		struct service_view *view = &overview->service[i];
 		struct pool_view *pool = &overview->pool[snapshot->service[compiled].pool];
 
-		view->config = config_at(control->running, KIND_SERVICE, i);
+		view->config = config_at(control->serving, KIND_SERVICE, i);
 		view->id = snapshot->service[compiled].id;
 		view->pool = pool;
 		pool->services++;
@@ -244,10 +244,10 @@ int overview_take(struct control *control, struct overview *ret_overview)
 	struct overview overview = {
 		.backends = snapshot->backends,
 		.pools = snapshot->pools,
-		.services = config_count(control->running, KIND_SERVICE),
+		.services = config_count(control->serving, KIND_SERVICE),
 		.backend = calloc(snapshot->backends + 1, sizeof(*overview.backend)),
 		.pool = calloc(snapshot->pools + 1, sizeof(*overview.pool)),
-		.service = calloc(config_count(control->running, KIND_SERVICE) + 1,
+		.service = calloc(config_count(control->serving, KIND_SERVICE) + 1,
 				  sizeof(*overview.service)),
 	};
 	struct backend_counters *backends = calloc(snapshot->backends + 1, sizeof(*backends));
@@ -285,7 +285,7 @@ const struct config_backend *overview_backend_of(const struct control *control, 
 {
 	uint32_t index = snapshot_backend_of(in_force(control), id);
 
-	return index == NONE ? NULL : config_at(control->running, KIND_BACKEND, index);
+	return index == NONE ? NULL : config_at(control->serving, KIND_BACKEND, index);
 }
 
 const struct config_service **overview_service_map(const struct control *control)
@@ -294,8 +294,8 @@ const struct config_service **overview_service_map(const struct control *control
 		calloc(in_force(control)->services + 1, sizeof(const struct config_service *));
 	uint32_t compiled = 0;
 
-	for (uint32_t i = 0; map && i < config_count(control->running, KIND_SERVICE); i++) {
-		const struct config_service *service = config_at(control->running, KIND_SERVICE, i);
+	for (uint32_t i = 0; map && i < config_count(control->serving, KIND_SERVICE); i++) {
+		const struct config_service *service = config_at(control->serving, KIND_SERVICE, i);
 
 		for (unsigned p = 0; p < protocols_of(service); p++)
 			map[compiled++] = service;

@@ -65,7 +65,7 @@ static const char *comparable(const char *label, bool whole)
 
 int show_missing(struct show *show, enum kind kind, const char *label)
 {
-	const struct config *config = show->control->running;
+	const struct config *config = show->control->serving;
 	unsigned count = config_count(config, kind);
 	char (*labels)[LABEL_SIZE] = calloc(count + 1, sizeof(*labels));
 	const char **words = calloc(count + 1, sizeof(*words)), *near = NULL;
@@ -86,7 +86,7 @@ int show_missing(struct show *show, enum kind kind, const char *label)
 
 int show_known(struct show *show, enum kind kind, const char *name)
 {
-	if (!name[0] || config_find_name(show->control->running, kind, name))
+	if (!name[0] || config_find_name(show->control->serving, kind, name))
 		return 0;
 	return show_missing(show, kind, name);
 }

@@ -151,6 +151,7 @@ static const struct column backend_columns[] = {
 	{"port", "PORT", COLUMN_COUNT},
 	{"name", "NAME", COLUMN_TEXT},
 	{"weight", "WEIGHT", COLUMN_COUNT},
+	{"configured_weight", NULL, COLUMN_COUNT},
 	{"admin", "ADMIN", COLUMN_TEXT},
 	{"health", "HEALTH", COLUMN_TEXT},
 	{"state", "STATE", COLUMN_TEXT},
@@ -162,9 +163,12 @@ static const struct column backend_columns[] = {
 	{"reply_bytes", "REPLIES", COLUMN_BYTES},
 };
 
-static void report_backend(struct report *report, const struct backend_view *view)
+/* The weight in force is the one that heartbeats tell; a backend that registered has no other. */
+static void report_backend(struct report *report, const struct config *running,
+			   const struct backend_view *view)
 {
 	const struct config_backend *config = view->config;
+	const struct config_backend *configured = config_find(running, KIND_BACKEND, config);
 
 	report_row(report);
 	report_text(report, config->pool);
@@ -172,6 +176,10 @@ static void report_backend(struct report *report, const struct backend_view *vie
 	report_number(report, config->address.port);
 	report_name(report, config->name);
 	report_number(report, config->weight);
+	if (configured)
+		report_number(report, configured->weight);
+	else
+		report_null(report);
 	report_attribute(report, KIND_BACKEND, "admin", config);
 	report_text(report, health_text(view->health));
 	report_text(report, backend_state_text(view->state));
@@ -194,7 +202,7 @@ static bool is_asked_for(const struct show *show, const struct config_backend *b
 
 int show_known_backend(struct show *show)
 {
-	const struct config *config = show->control->running;
+	const struct config *config = show->control->serving;
 	char endpoint[TEXT_SIZE], label[2 * TEXT_SIZE];
 
 	if (!show->filter->has_backend)
@@ -222,7 +230,7 @@ int show_backend(struct show *show)
 	report_section(show->report, NULL, REPORT_LIST, COLUMNS(backend_columns));
 	for (uint32_t i = 0; i < overview.backends; i++)
 		if (is_asked_for(show, overview.backend[i].config))
-			report_backend(show->report, &overview.backend[i]);
+			report_backend(show->report, show->control->running, &overview.backend[i]);
 	overview_free(&overview);
 	return 0;
 }
@@ -280,7 +288,7 @@ static void report_check(const struct show *show, const struct config_check *che
 /* A row for each backend that is checked. */
 int show_check(struct show *show)
 {
-	const struct config *config = show->control->running;
+	const struct config *config = show->control->serving;
 	struct overview overview;
 	int result = show_known(show, KIND_CHECK, show->filter->name);
 

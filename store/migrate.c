@@ -92,6 +92,9 @@ const char *const store_migrations[STORE_VERSION] = {
 	") STRICT;",
 	/* 2: all forwarding modes, both topologies, schedulers, limits of UDP flows. */
 	"ALTER TABLE \"global\" ADD COLUMN \"no_service\" TEXT NOT NULL DEFAULT 'drop';"
+	"ALTER TABLE \"check\" ADD COLUMN \"key\" TEXT;"
+	"ALTER TABLE \"check\" ADD COLUMN \"register\" TEXT;"
+	"ALTER TABLE \"check\" ADD COLUMN \"register_max\" INTEGER NOT NULL DEFAULT 32;"
 	"ALTER TABLE \"service\" ADD COLUMN \"fail_open\" TEXT NOT NULL DEFAULT 'off';"
 	"ALTER TABLE \"service\" ADD COLUMN \"on_backend_loss\" TEXT NOT NULL DEFAULT 'reselect';"
 	"ALTER TABLE \"service\" ADD COLUMN \"requests\" INTEGER NOT NULL DEFAULT 0;"

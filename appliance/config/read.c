@@ -86,6 +86,26 @@ static int read_text(const struct reading *reading, char *ret_text)
 	return 0;
 }
 
+/* Short keys are guessed; HMAC hashes those beyond a block of SHA-256 first (RFC 2104 section 3). */
+enum { KEY_BYTES_MIN = 16, KEY_BYTES_MAX = 64 };
+
+static int read_key(const struct reading *reading, char *ret_text)
+{
+	const char *name = reading->attribute->name, *text = reading->text;
+	size_t digits = strlen(text);
+
+	if (strspn(text, "0123456789abcdefABCDEF") != digits || digits % 2)
+		return refuse(reading, "%s is not a whole number of bytes as hexadecimal digits",
+			      name);
+	if (digits < 2 * KEY_BYTES_MIN || digits > 2 * KEY_BYTES_MAX)
+		return refuse(reading, "%s has %zu bytes, not %d to %d", name, digits / 2,
+			      KEY_BYTES_MIN, KEY_BYTES_MAX);
+	for (size_t i = 0; i <= digits; i++)
+		ret_text[i] = text[i] >= 'A' && text[i] <= 'F' ? (char)(text[i] - 'A' + 'a') :
+								   text[i];
+	return 0;
+}
+
 static int read_number(const struct reading *reading, uint32_t *ret_number)
 {
 	const struct attribute *attribute = reading->attribute;
@@ -218,6 +238,10 @@ static int read_prefix(const struct reading *reading, struct prefix *ret_prefix)
 		return refuse(reading, "%s %s has host bits. Did you mean \"%s\"?",
 			      reading->attribute->name, reading->text, right);
 	}
+	/* That of no bits stands for `none` where the attribute is optional. */
+	if (!prefix.length && attribute_optional(reading->attribute))
+		return refuse(reading, "%s %s would be everybody", reading->attribute->name,
+			      reading->text);
 	*ret_prefix = prefix;
 	return 0;
 }
@@ -313,6 +337,7 @@ int value_parse(const struct attribute *attribute, const char *text, void *ret_v
 	case VALUE_ENDPOINT: return read_endpoint(&reading, ret_value);
 	case VALUE_VIP: return read_vip(&reading, ret_value);
 	case VALUE_MAC: return read_mac(&reading, ret_value);
+	case VALUE_KEY: return read_key(&reading, ret_value);
 	case VALUE_FROM: return read_from(&reading, ret_value);
 	}
 	return -EINVAL;

@@ -17,6 +17,7 @@ enum {
 	FLOW_TABLE_MIN = 1024,
 	FLOW_TABLE_MAX = 16777216,
 	DATAGRAMS_MAX = 1000000000,
+	REGISTER_MAX = 1024,
 };
 
 /* The offset comes last: what follows in an initializer is the range. */
@@ -171,6 +172,12 @@ static const struct attribute check_attributes[] = {
 	 .help = "failures in a row until down"},
 	{"from", VALUE_FROM, 0, AT(check, from_port), 1, PORT_MAX, "any",
 	 .keywords = check_sources, .help = "what counts as a heartbeat"},
+	{"key", VALUE_KEY, 0, AT(check, key),
+	 .help = "secret that signs heartbeats, 16 to 64 bytes (default: none)"},
+	{"register", VALUE_PREFIX, 0, AT(check, registers),
+	 .help = "whoever sends heartbeats from this network joins the pool"},
+	{"register-max", VALUE_NUMBER, 0, AT(check, register_max), 1, REGISTER_MAX, "32",
+	 .help = "how many may join"},
 	{"payload", VALUE_TEXT, 0, AT(check, payload), .help = "text that a udp check sends"},
 	{"expect", VALUE_TEXT, 0, AT(check, expect),
 	 .help = "text that the answer to a udp check begins with"},

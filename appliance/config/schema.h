@@ -111,6 +111,9 @@ struct config_check {
 	uint32_t rise;
 	uint32_t fall;
 	uint32_t from_port;   /* heartbeat: datagrams to this port; 0: any packet of the backend */
+	char key[TEXT_SIZE];  /* heartbeat: what signs datagrams, in hexadecimal digits; "": nothing */
+	struct prefix registers; /* heartbeat: senders in it join the pools; /0: nobody does */
+	uint32_t register_max;
 	char payload[TEXT_SIZE]; /* udp: what is sent */
 	char expect[TEXT_SIZE];  /* udp: what the answer must begin with */
 };

@@ -87,6 +87,13 @@ static bool is_used(const struct validation *validation, const struct config_poo
 	return false;
 }
 
+static bool may_be_joined(const struct config *config, const struct config_pool *pool)
+{
+	const struct config_check *check = config_find_name(config, KIND_CHECK, pool->check);
+
+	return check && check->registers.length;
+}
+
 /* Pools and backends are sorted by the pool's name alike: one walk along both. */
 static void warn_idle_pools(struct validation *validation)
 {
@@ -107,7 +114,7 @@ static void warn_idle_pools(struct validation *validation)
 				break;
 			weight += backend->weight;
 		}
-		if (!weight && is_used(validation, pool))
+		if (!weight && is_used(validation, pool) && !may_be_joined(config, pool))
 			naming_add(next > first ? &weightless : &empty, KIND_POOL, pool);
 	}
 	if (empty.count)

@@ -11,7 +11,8 @@ static int validate_check_attributes(struct validation *validation,
 	static const struct { const char *name; unsigned types; } uses[] = {
 		{"port", 1 << CHECK_TCP | 1 << CHECK_UDP},
 		{"interval", ACTIVE}, {"rise", ACTIVE}, {"fall", ACTIVE},
-		{"from", 1 << CHECK_HEARTBEAT},
+		{"from", 1 << CHECK_HEARTBEAT}, {"key", 1 << CHECK_HEARTBEAT},
+		{"register", 1 << CHECK_HEARTBEAT}, {"register-max", 1 << CHECK_HEARTBEAT},
 		{"payload", 1 << CHECK_UDP}, {"expect", 1 << CHECK_UDP},
 	};
 	char type[16];
@@ -41,6 +42,11 @@ static int validate_checks(struct validation *validation)
 
 		if (error)
 			return error;
+		if (check->key[0] && !check->from_port)
+			return validation_refuse(validation,
+						 "check \"%s\": a key signs datagrams: it needs "
+						 "`from port N`",
+						 check->name);
 		if (check->type == CHECK_HEARTBEAT || check_timeout_ns(check) <= check->interval_ns)
 			continue;
 		format_duration(check_timeout_ns(check), timeout, sizeof(timeout));

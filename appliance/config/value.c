@@ -22,6 +22,7 @@ int value_format(const struct attribute *attribute, const void *value, unsigned 
 	switch (attribute->type) {
 	case VALUE_NAME:
 	case VALUE_INTERFACE:
+	case VALUE_KEY:
 	case VALUE_TEXT: return snprintf(ret_text, size, "%s", (const char *)value);
 	case VALUE_NUMBER: return snprintf(ret_text, size, "%u", *(const uint32_t *)value);
 	case VALUE_DURATION: return format_duration(*(const uint64_t *)value, ret_text, size);
@@ -65,7 +66,7 @@ size_t value_size(enum value_type type)
 		[VALUE_ADDRESS] = sizeof(be32), [VALUE_PREFIX] = sizeof(struct prefix),
 		[VALUE_ADDRESSES] = sizeof(struct address_list),
 		[VALUE_ENDPOINT] = sizeof(struct endpoint), [VALUE_VIP] = sizeof(struct vip),
-		[VALUE_MAC] = sizeof(struct mac), [VALUE_FROM] = sizeof(uint32_t),
+		[VALUE_MAC] = sizeof(struct mac), [VALUE_KEY] = TEXT_SIZE, [VALUE_FROM] = sizeof(uint32_t),
 	};
 
 	return sizes[type];
@@ -76,14 +77,15 @@ bool value_is_none(enum value_type type, const void *value)
 	switch (type) {
 	case VALUE_NAME:
 	case VALUE_INTERFACE:
+	case VALUE_KEY:
 	case VALUE_TEXT: return !*(const char *)value;
 	case VALUE_NUMBER: return !*(const uint32_t *)value;
 	case VALUE_DURATION: return !*(const uint64_t *)value;
 	case VALUE_ADDRESSES: return !((const struct address_list *)value)->count;
 	case VALUE_MAC: return !((const struct mac *)value)->set;
+	case VALUE_PREFIX: return !((const struct prefix *)value)->length;
 	case VALUE_KEYWORD:
 	case VALUE_ADDRESS:
-	case VALUE_PREFIX:
 	case VALUE_ENDPOINT:
 	case VALUE_VIP:
 	case VALUE_FROM: return false;
@@ -177,6 +179,7 @@ int value_order(enum value_type type, const void *a, const void *b)
 	switch (type) {
 	case VALUE_NAME:
 	case VALUE_INTERFACE: return natural_order(a, b);
+	case VALUE_KEY:
 	case VALUE_TEXT: return strcmp(a, b);
 	case VALUE_NUMBER:
 	case VALUE_KEYWORD:
@@ -205,7 +208,7 @@ const char *value_placeholder(const struct attribute *attribute)
 		[VALUE_NUMBER] = "N", [VALUE_DURATION] = "S", [VALUE_KEYWORD] = "WORD",
 		[VALUE_ADDRESS] = "A", [VALUE_PREFIX] = "PREFIX", [VALUE_ADDRESSES] = "A/LEN",
 		[VALUE_ENDPOINT] = "A:PORT", [VALUE_VIP] = "A:PORT/PROTOCOL", [VALUE_MAC] = "M",
-		[VALUE_FROM] = "{any|port N}",
+		[VALUE_KEY] = "HEX", [VALUE_FROM] = "{any|port N}",
 	};
 
 	return placeholders[attribute->type];

@@ -33,6 +33,7 @@ enum value_type {
 	VALUE_ENDPOINT,  /* [struct endpoint] A:PORT */
 	VALUE_VIP,       /* [struct vip] A:PORT/{tcp|udp|any} */
 	VALUE_MAC,       /* [struct mac] */
+	VALUE_KEY,       /* [char[TEXT_SIZE]] bytes of a secret as hexadecimal digits */
 	VALUE_FROM,      /* [uint32_t] "any" (0) or "port N": a keyword, then maybe a number */
 };
 

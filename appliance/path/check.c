@@ -136,8 +136,11 @@ struct check *check_of(struct path *path, const struct snapshot_target *target)
 		.in_use = true,
 		.health = HEALTH_DOWN,
 		.stale_ns = UINT64_MAX,
+		.weight = NONE,
 	};
-	if (target->type != PROBE_HEARTBEAT) {
+	if (target->type == PROBE_HEARTBEAT) {
+		heartbeat_adopt(path, check, target);
+	} else {
 		check->due_ns = path->now_ns + spread(target) % within;
 		set_timer(checks, check, target);
 	}
@@ -293,7 +296,7 @@ bool checks_received(struct path *path, const struct packet *packet, enum verdic
 	if (is_damaged(packet, ret_verdict))
 		return true;
 	*ret_verdict = VERDICT_CONSUMED;
-	if (packet->protocol == PROTOCOL_NUMBER_UDP && heartbeat_received(path, packet))
+	if (packet->protocol == PROTOCOL_NUMBER_UDP && heartbeat_received(path, packet, ret_verdict))
 		return true;
 	if (!probe_read(path, packet, &answer) ||
 	    (!deliver(path, &answer, NULL) && !answer.is_proven))
@@ -322,6 +325,14 @@ enum health check_health(const struct path *path, uint32_t target)
 	/* A heartbeat that is overdue counts at once, not when its timer comes up. */
 	return check->in_use && check->id == id && path->now_ns < check->stale_ns ?
 		       (enum health)check->health : HEALTH_DOWN;
+}
+
+uint32_t check_weight(const struct path *path, uint32_t target)
+{
+	uint32_t id = path->snapshot->target[target].id;
+	const struct check *check = &path->checks->check[id & SLOT_MASK];
+
+	return check->in_use && check->id == id ? check->weight : NONE;
 }
 
 bool check_view(const struct path *path, uint32_t target_id, struct check_view *ret_view)

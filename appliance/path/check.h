@@ -102,6 +102,9 @@ bool heartbeat_heard(struct path *path, const struct packet *packet);
 /* Health of the target at this index of the present snapshot: HEALTH_UP or HEALTH_DOWN. */
 enum health check_health(const struct path *path, uint32_t target);
 
+/* The weight that its heartbeats tell, or NONE. */
+uint32_t check_weight(const struct path *path, uint32_t target);
+
 /* For reports. */
 struct check_view {
 	enum health health;

@@ -34,6 +34,7 @@ enum { SCRATCH_SIZE = ETHERNET_SIZE + UINT16_MAX };
 struct path {
 	const struct snapshot *snapshot;
 	uint64_t now_ns;          /* of the batch or tick under way */
+	uint64_t wall_offset_ns;  /* the time of day where that is 0 */
 	struct path_output output;
 
 	struct flow_table flows;

@@ -163,6 +163,20 @@ enum verdict neighbor_transmit(struct path *path, struct frame *frame, uint32_t 
 	return VERDICT_FORWARDED;
 }
 
+static void become_reachable(struct path *path, struct neighbor_slot *slot,
+			     const struct mac_address *mac)
+{
+	struct neighbor *entry = neighbor_table_entry(path->neighbors, slot);
+
+	slot->mac = *mac;
+	slot->ready = true;
+	slot->used = false;
+	entry->updated_ns = path->now_ns;
+	neighbor_table_move(path->neighbors, entry, NEIGHBOR_REACHABLE,
+			    path->now_ns + NEIGHBOR_REACHABLE_NS);
+	release_held(path, entry, mac);
+}
+
 bool neighbor_answered(struct path *path, uint32_t interface, be32 address,
 		       const struct mac_address *mac)
 {
@@ -175,14 +189,19 @@ bool neighbor_answered(struct path *path, uint32_t interface, be32 address,
 	if (entry->state != NEIGHBOR_INCOMPLETE && entry->state != NEIGHBOR_PROBE)
 		return false;
 
-	slot->mac = *mac;
-	slot->ready = true;
-	slot->used = false;
-	entry->updated_ns = path->now_ns;
-	neighbor_table_move(path->neighbors, entry, NEIGHBOR_REACHABLE,
-			    path->now_ns + NEIGHBOR_REACHABLE_NS);
-	release_held(path, entry, mac);
+	become_reachable(path, slot, mac);
 	return true;
+}
+
+void neighbor_heard(struct path *path, uint32_t interface, be32 address,
+		    const struct mac_address *mac)
+{
+	struct neighbor_slot *slot = neighbor_table_find(path->neighbors, interface, address);
+
+	if (!slot)
+		slot = add(path, interface, address, NEIGHBOR_STALE, NEIGHBOR_STALE);
+	if (slot && neighbor_table_entry(path->neighbors, slot)->state != NEIGHBOR_STATIC)
+		become_reachable(path, slot, mac);
 }
 
 void neighbor_asked(struct path *path, uint32_t interface, be32 address,

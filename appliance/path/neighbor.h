@@ -68,6 +68,11 @@ void neighbor_asked(struct path *path, uint32_t interface, be32 address,
 void neighbor_claimed(struct path *path, uint32_t interface, be32 address,
 		      const struct mac_address *mac);
 
+/* A heartbeat of one who registered: he is where he sends from (RFC 4861 section 7.3.1). Only for
+ * addresses that are on the link. */
+void neighbor_heard(struct path *path, uint32_t interface, be32 address,
+		    const struct mac_address *mac);
+
 /* True where `address` is in a network of the interface itself, or the gateway of a route through it:
  * only such addresses are learnt. */
 bool neighbor_on_link(const struct snapshot *snapshot, uint32_t interface, be32 address);

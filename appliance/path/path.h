@@ -31,6 +31,9 @@ enum path_event_type {
 	EVENT_TARGET_DOWN,
 	EVENT_VIP_CONFLICT,   /* address, mac, interface: another host claims it */
 	EVENT_NEIGHBOR_FAILED, /* address, interface */
+	EVENT_TARGET_WEIGHT,   /* id: target, value: what its heartbeat tells; NONE: nothing more */
+	EVENT_TARGET_MOVED,    /* id: target of a registration; address, mac, interface: as of now */
+	EVENT_REGISTER,        /* id: registration; address, mac, interface, value: port */
 };
 
 struct path_event {
@@ -39,6 +42,7 @@ struct path_event {
 	be32 address;
 	struct mac_address mac;
 	uint32_t interface;
+	uint32_t value;
 	uint64_t time_ns;
 };
 
@@ -81,6 +85,7 @@ struct path_counters {
 	uint64_t stateless;       /* packets forwarded by the table: no room for a flow, or a RST */
 	uint64_t vip_conflicts;
 	uint64_t checks_sent, heartbeats;
+	uint64_t register_full;   /* packets of strangers that could not join, whatever became of them */
 	struct interface_counters interface[INTERFACES_MAX];
 };
 
@@ -92,6 +97,9 @@ struct path *path_new(void *memory, const struct path_limits *limits, const stru
 
 /* Makes `snapshot` what the path reads from now on; the one before is not touched again. */
 void path_publish(struct path *path, const struct snapshot *snapshot, uint64_t now_ns);
+
+/* Nanoseconds since 1970 where the path's time is 0: heartbeats carry times of day. */
+void path_set_wall_clock(struct path *path, uint64_t offset_ns);
 
 /* Takes `count` received frames, in order. `outcomes`: one each, or NULL. */
 void path_receive(struct path *path, struct frame *frames, struct outcome *outcomes, unsigned count,
@@ -107,6 +115,8 @@ const struct backend_counters *path_backend_counters(const struct path *path, ui
 const struct service_counters *path_service_counters(const struct path *path, uint32_t service_id);
 struct flow_table *path_flows(struct path *path);
 enum health path_target_health(const struct path *path, uint32_t target_id);
+/* What its heartbeats tell, or NONE. */
+uint32_t path_target_weight(const struct path *path, uint32_t target_id);
 void path_clear_counters(struct path *path);
 
 /* Looks at `budget` records from index *cursor on and closes those whose backend, service and client

@@ -24,6 +24,7 @@ enum {
 	SERVICES_MAX = 1 << 14,
 	BACKENDS_MAX = 1 << 17,   /* 1,000 services with 100 backends each fit */
 	TARGETS_MAX = 1 << 17,    /* check targets: at most one a backend */
+	REGISTRATIONS_MAX = 64,   /* heartbeat checks with `register`: gone through for strangers */
 	STATICS_MAX = 2048,       /* static neighbors: half of the neighbor table stays for others */
 	NONE = 0xffffffff,        /* no index */
 };
@@ -118,6 +119,17 @@ enum probe_type { PROBE_ICMP, PROBE_TCP, PROBE_UDP, PROBE_ARP, PROBE_HEARTBEAT }
 
 enum { PROBE_TEXT_MAX = 256 };
 
+/* A heartbeat check that unknown senders of a network may join (SEMANTICS 6). */
+struct snapshot_registration {
+	uint32_t id;          /* stable: generation and slot */
+	be32 prefix;
+	uint8_t length;
+	bool full;            /* register-max have joined */
+	be16 heartbeat_port;  /* as in a target */
+	const uint8_t *key;
+	uint16_t key_length;
+};
+
 /* One thing to check, shared by all backends that have the same check and address. */
 struct snapshot_target {
 	uint32_t id;          /* stable: generation and slot */
@@ -129,6 +141,9 @@ struct snapshot_target {
 	uint64_t interval_ns, timeout_ns;
 	const char *payload, *expect; /* PROBE_UDP; lengths below */
 	uint16_t payload_length, expect_length;
+	const uint8_t *key;           /* PROBE_HEARTBEAT: what signs it */
+	uint16_t key_length;          /* 0: nothing need */
+	uint32_t registration;        /* index of the check that senders may join; NONE */
 };
 
 /* Open-addressed hash index over one of the arrays: power of two of uint32_t, NONE where empty. */
@@ -144,6 +159,7 @@ struct snapshot {
 	bool vip_echo_available; /* echo only while a service of the VIP has a usable backend */
 
 	uint32_t interfaces, locals, routes, neighbors, backends, pools, services, replies, targets;
+	uint32_t registrations;
 	const struct snapshot_interface *interface;
 	const struct snapshot_local *local;
 	const struct snapshot_route *route;
@@ -153,6 +169,7 @@ struct snapshot {
 	const struct snapshot_service *service;
 	const struct snapshot_reply *reply;
 	const struct snapshot_target *target;
+	const struct snapshot_registration *registration;
 
 	struct snapshot_index local_index, service_index, reply_index;
 	struct snapshot_index target_index;  /* by address, heartbeats of `from any` and `from port` */

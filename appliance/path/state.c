@@ -125,6 +125,11 @@ void path_publish(struct path *path, const struct snapshot *snapshot, uint64_t n
 	checks_published(path);
 }
 
+void path_set_wall_clock(struct path *path, uint64_t offset_ns)
+{
+	path->wall_offset_ns = offset_ns;
+}
+
 const struct path_counters *path_counters(const struct path *path)
 {
 	return &path->counters;
@@ -152,12 +157,20 @@ enum health path_target_health(const struct path *path, uint32_t target_id)
 	return target == NONE ? HEALTH_UNKNOWN : check_health(path, target);
 }
 
+uint32_t path_target_weight(const struct path *path, uint32_t target_id)
+{
+	uint32_t target = snapshot_target_of(path->snapshot, target_id);
+
+	return target == NONE ? NONE : check_weight(path, target);
+}
+
 void path_clear_counters(struct path *path)
 {
 	for (uint32_t i = 0; i < INTERFACES_MAX; i++)
 		clear_interface(&path->counters.interface[i]);
 	path->counters.stateless = path->counters.vip_conflicts = 0;
 	path->counters.checks_sent = path->counters.heartbeats = 0;
+	path->counters.register_full = 0;
 	for (uint32_t i = 0; i < BACKENDS_MAX; i++) {
 		struct backend_counters *counters = &path->backend[i].counters;
 

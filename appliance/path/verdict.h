@@ -40,6 +40,11 @@
 	X(icmp_malformed,         "ICMP shorter than 8 bytes, or its checksum wrong") \
 	X(icmp_unmatched,         "ICMP error about no flow of the appliance") \
 	X(icmp_ignored,           "ICMP that is not answered: fragments, redirects, other types") \
+	X(heartbeat_malformed,    "not a signed heartbeat, where the check has a key, or of another sender") \
+	X(heartbeat_forged,       "heartbeat whose signature is not that of the check's key") \
+	X(heartbeat_old,          "heartbeat whose time is too far from the appliance's clock") \
+	X(heartbeat_replayed,     "heartbeat that is not newer than the last one of its sender") \
+	X(register_full,          "heartbeat of an unknown sender, with no room to register him") \
 	X(protocol_unsupported,   "protocol other than TCP, UDP and ICMP, to a VIP or to the appliance") \
 	X(no_service,             "no service at this VIP, port and protocol") \
 	X(service_disabled,       "the service is disabled") \

@@ -1,10 +1,11 @@
 """Health: active checks of every kind, heartbeats, and what goes up and down when."""
 import socket
+import subprocess
 import time
 
 import pytest
 
-from lab import BACKENDS, INT, INTERFACES, VIP, UdpEcho, wait_until
+from lab import BACKENDS, INT, INTERFACES, ROOT, VIP, UdpEcho, wait_until
 
 B2 = BACKENDS["b2"]
 
@@ -175,3 +176,42 @@ def test_transitions_are_events(appliance, web):
     appliance.wait_backend(B2, "up", 5)
     lines = [line for line in appliance.lb("show events").output.splitlines() if B2 in line]
     assert sum("down" in line for line in lines) == 1, lines
+
+
+SENDER = ROOT / "scripts/lb-heartbeat"
+KEY = "000102030405060708090a0b0c0d0e0f"
+
+
+def test_backends_come_and_go_by_signed_heartbeats_with_nothing_configured(appliance, web, lab):
+    appliance.configure(INTERFACES + f"""\
+        add check life heartbeat from port 6969 timeout 1 key {KEY} register 10.0.0.0/24
+        add pool web check life
+        add service web 203.0.113.10:80/tcp pool web
+        """)
+    senders = {node: lab.start(node, SENDER, "--to", f"{INT}:6969", "--key", KEY, "--interval",
+                               "0.2", "--weight", "3") for node in ("b1", "b2")}
+    wrong = lab.start("b3", SENDER, "--to", f"{INT}:6969", "--key", KEY[::-1], "--interval", "0.2")
+    wait_until(lambda: sorted(row["address"] for row in appliance.show("backend")
+                              if row["state"] == "up" and row["weight"] == 3 and row["port"] == 0)
+               == [BACKENDS["b1"], BACKENDS["b2"]], 5, "two have registered with their weight")
+    assert answering(lab) == {"b1", "b2"}
+    assert appliance.show("drops")["heartbeat_forged"]
+    senders["b1"].terminate()
+    wait_until(lambda: [row["address"] for row in appliance.show("backend")] == [B2], 5,
+               "b1 has left")
+    assert answering(lab) == {"b2"}
+    assert "backend 10.0.0.11 left check life" in appliance.lb("show events").output
+    assert "10.0.0.1" not in appliance.lb("export").output.split("register")[1]
+    wrong.terminate()
+
+
+@pytest.mark.parametrize("arguments, sentence", [
+    (["--to", "10.0.0.1"], "is not ADDRESS:PORT"),
+    (["--to", "10.0.0.1:6969", "--key", "00"], "the key has 1 bytes, not 16 to 64"),
+    (["--to", "10.0.0.1:6969", "--key", "xy"], "the key is not hexadecimal digits"),
+    (["--to", "10.0.0.1:6969", "--key-file", "/nonexistent"], "--key-file: "),
+    (["--to", "10.0.0.1:6969", "--weight", "70000"], "70000 is out of range 0-65535"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_the_sender_of_heartbeats_refuses_with_a_reason(arguments, sentence):
+    result = subprocess.run([SENDER, *arguments], capture_output=True, text=True, timeout=20)
+    assert result.returncode == 2 and sentence in result.stderr

@@ -28,6 +28,7 @@ static unsigned check_turn;
 static inline struct snapshot_target some_target(enum probe_type type, uint32_t slot)
 {
 	return (struct snapshot_target){
+		.registration = NONE,
 		.id = GENERATION | slot,
 		.address = SERVER,
 		.port = to_be16(PORT),

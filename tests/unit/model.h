@@ -200,6 +200,10 @@ static inline void model_random_value(uint64_t *state, const struct attribute *a
 		snprintf(ret_text, size, "02:00:00:00:%02x:%02x", (unsigned)model_below(state, 256),
 			 (unsigned)model_below(state, 256));
 		break;
+	case VALUE_KEY:
+		snprintf(ret_text, size, "%02x%02x%02x%02x%02x%02x%02x%02x0123456789abcdef", a, b,
+			 c, d, a, b, c, d);
+		break;
 	case VALUE_FROM:
 		snprintf(ret_text, size, "port %u", 1 + (unsigned)model_below(state, 65535));
 		break;

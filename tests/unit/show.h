@@ -57,6 +57,7 @@ static struct control *stage_control(struct stage *stage)
 {
 	stage->control.compiler = stage->world->compiler;
 	stage->control.running = stage->world->config;
+	stage->control.serving = stage->world->config;
 	mailbox_use_in_place(stage->control.mailbox, stage->world->path, stage->world->now_ns);
 	return &stage->control;
 }

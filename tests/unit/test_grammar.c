@@ -91,6 +91,7 @@ static const char *sample(const struct next *next)
 	case VALUE_ENDPOINT: return "10.0.0.11:80";
 	case VALUE_VIP: return "203.0.113.10:80/tcp";
 	case VALUE_MAC: return "02:00:00:00:00:01";
+	case VALUE_KEY: return "00112233445566778899aabbccddeeff";
 	default: return "name";
 	}
 }

@@ -41,6 +41,7 @@ static struct scrape *scrape_new(void)
 	scrape->control.mailbox = mailbox_new();
 	scrape->control.compiler = scrape->world->compiler;
 	scrape->control.running = scrape->world->config;
+	scrape->control.serving = scrape->world->config;
 	mailbox_use_in_place(scrape->control.mailbox, scrape->world->path, scrape->world->now_ns);
 	assert_int_equal(metrics_text(&scrape->control, &scrape->page, &scrape->size), 0);
 	return scrape;

@@ -30,7 +30,7 @@ POOL  ADDRESS    PORT  NAME  WEIGHT  ADMIN    HEALTH   STATE  ACTIVE  FLOWS  PAC
 web   10.0.0.11    80  -        100  enabled  unknown  up          0      0        0      0        0
 web   10.0.0.12    80  blue       1  enabled  unknown  up          0      0        0      0        0
 $ lb -c "show backend web 10.0.0.12:80 | json"
-{"schema":1,"backend":[{"pool":"web","address":"10.0.0.12","port":80,"name":"blue","weight":1,"admin":"enabled","health":"unknown","state":"up","active_flows":0,"total_flows":0,"packets":0,"bytes":0,"reply_packets":0,"reply_bytes":0}]}
+{"schema":1,"backend":[{"pool":"web","address":"10.0.0.12","port":80,"name":"blue","weight":1,"configured_weight":1,"admin":"enabled","health":"unknown","state":"up","active_flows":0,"total_flows":0,"packets":0,"bytes":0,"reply_packets":0,"reply_bytes":0}]}
 $ lb -c "show service nothing"
 error: no service "nothing"
 [1]
