@@ -246,7 +246,7 @@ static void put_backend(struct glance *glance, const struct backend_view *view)
 static const char *pool_in_question(const struct glance *glance)
 {
 	const struct config_service *service =
-		config_find_name(glance->show.control->running, KIND_SERVICE,
+		config_find_name(glance->show.control->serving, KIND_SERVICE,
 				 glance->question->service);
 
 	return service ? service->pool : glance->question->pool;
