@@ -1,7 +1,8 @@
 /* Capture files in the place of rings, for replay: libpcap reads and writes them.
  *
  * A source copies each frame out of libpcap's own buffer, which must not be written to, into one
- * with the headroom and the alignment that a receive ring gives. A file cut short gives every whole
+ * with the headroom and the alignment that a receive ring gives, its outer VLAN tag beside it as the
+ * kernel has it. A file cut short gives every whole
  * frame before it says so.
  */
 #include "ring/pcap.h"
@@ -117,6 +118,7 @@ int pcap_source_next(struct pcap_source *source, struct frame *ret_frame, uint64
 		.headroom = PCAP_HEADROOM,
 		.interface = source->interface,
 	};
+	vlan_take(ret_frame);
 	/* A nanosecond capture has nanoseconds where the struct says microseconds. */
 	*ret_time_ns = (uint64_t)header->ts.tv_sec * NS_PER_S + (uint64_t)header->ts.tv_usec;
 	return 1;

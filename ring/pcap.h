@@ -15,6 +15,7 @@ struct pcap_sink;
 int pcap_source_open(struct pcap_source **ret_source, const char *file, uint16_t interface,
 		     char *error, size_t error_size);
 /* The next frame, or NULL frame data at the end: 1 a frame, 0 the end, negative errno with `error`.
+ * Its outer VLAN tag stands beside it, as in a frame from a ring.
  * The bytes are writable, have headroom, and stay valid until the next call. */
 int pcap_source_next(struct pcap_source *source, struct frame *ret_frame, uint64_t *ret_time_ns,
 		     char *error, size_t error_size);

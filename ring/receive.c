@@ -101,6 +101,12 @@ static int map_what_fits(struct receiver *receiver, const struct ring_options *o
 	}
 }
 
+static int join(int fd, const struct packet_mreq *member)
+{
+	return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, member, sizeof(*member)) ? -errno :
+											    0;
+}
+
 static int join_mac(int fd, unsigned ifindex, const uint8_t *mac)
 {
 	struct packet_mreq member = {
@@ -110,9 +116,18 @@ static int join_mac(int fd, unsigned ifindex, const uint8_t *mac)
 	};
 
 	memcpy(member.mr_address, mac, ETH_ALEN);
-	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &member, sizeof(member)))
-		return -errno;
-	return 0;
+	return join(fd, &member);
+}
+
+/* The kernel undoes it when the socket is closed, by whatever end of the process. */
+static int join_all(int fd, unsigned ifindex)
+{
+	const struct packet_mreq member = {
+		.mr_ifindex = (int)ifindex,
+		.mr_type = PACKET_MR_PROMISC,
+	};
+
+	return join(fd, &member);
 }
 
 int receive_open(struct ring *ring, const struct ring_options *options, char *error,
@@ -142,6 +157,12 @@ int receive_open(struct ring *ring, const struct ring_options *options, char *er
 		status = join_mac(receiver->fd, options->ifindex, options->mac);
 		if (status)
 			return ring_error(error, error_size, status, "%s: cannot add a MAC address",
+					  options->name);
+	}
+	if (options->promiscuous) {
+		status = join_all(receiver->fd, options->ifindex);
+		if (status)
+			return ring_error(error, error_size, status, "%s: not promiscuous",
 					  options->name);
 	}
 	status = ring_bind(receiver->fd, options->ifindex, ETH_P_ALL);

@@ -25,6 +25,7 @@ struct ring_options {
 	unsigned retire_ms;    /* an idle block is handed over after; 0: RING_RETIRE_DEFAULT_MS */
 	const char *filter;    /* libpcap expression for what enters the ring; NULL: everything */
 	const uint8_t *mac;    /* a unicast MAC to receive beside the interface's own; NULL: none */
+	bool promiscuous;      /* frames to whatever MAC, for as long as the ring is open */
 };
 
 enum {

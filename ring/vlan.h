@@ -1,5 +1,6 @@
-/* The 802.1Q tag that the kernel keeps beside a frame, put back into its bytes (IEEE 802.1Q-2018
- * section 9: right behind the two MAC addresses). */
+/* The outer VLAN tag, 802.1Q or 802.1ad, which the kernel keeps beside a frame: put back into its bytes,
+ * and taken out of them where no kernel has (IEEE 802.1Q-2018 section 9: right behind the two MAC
+ * addresses). */
 #ifndef RING_VLAN_H
 #define RING_VLAN_H
 
@@ -12,6 +13,8 @@
 enum {
 	VLAN_TAG_BYTES = 4,
 	VLAN_TAG_OFFSET = 12,
+	VLAN_TPID_Q = 0x8100,
+	VLAN_TPID_AD = 0x88a8,
 };
 
 /* Bytes that the frame has with its tag. */
@@ -25,6 +28,27 @@ static inline void vlan_tag(const struct frame *frame, uint8_t tag[VLAN_TAG_BYTE
 	be16 words[2] = {to_be16(frame->vlan_tpid), to_be16(frame->vlan_tci)};
 
 	memcpy(tag, words, sizeof(words));
+}
+
+/* Takes the outer tag out of the bytes, which come 4 later to begin, as the kernel does on receive
+ * (net/core/skbuff.c, skb_vlan_untag()). A frame that ends with its tag keeps it. */
+static inline void vlan_take(struct frame *frame)
+{
+	be16 words[3]; /* TPID, TCI, and the EtherType behind */
+
+	if (frame->length < VLAN_TAG_OFFSET + sizeof(words))
+		return;
+	memcpy(words, frame->data + VLAN_TAG_OFFSET, sizeof(words));
+	uint16_t tpid = from_be16(words[0]);
+	if (tpid != VLAN_TPID_Q && tpid != VLAN_TPID_AD)
+		return;
+	frame->vlan_tpid = tpid;
+	frame->vlan_tci = from_be16(words[1]);
+	memmove(frame->data + VLAN_TAG_BYTES, frame->data, VLAN_TAG_OFFSET);
+	frame->data += VLAN_TAG_BYTES;
+	frame->headroom = (uint16_t)(frame->headroom + VLAN_TAG_BYTES);
+	frame->length -= VLAN_TAG_BYTES;
+	frame->wire_length -= VLAN_TAG_BYTES;
 }
 
 /* Copies a frame of at least VLAN_TAG_OFFSET bytes with its tag; `to` holds vlan_length() bytes. */

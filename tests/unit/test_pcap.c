@@ -262,29 +262,86 @@ static void a_missing_file_is_named(void **state)
 	assert_string_equal(error, "/nonexistent/x.pcap: No such file or directory");
 }
 
-static void a_tag_beside_the_frame_is_written_into_it(void **state)
+/* The bytes of the capture's only frame. */
+static void read_frame_as_written(uint8_t *bytes, uint32_t length)
 {
-	uint8_t bytes[60] = {0};
-	const uint8_t tag[] = {0x81, 0x00, 0x60, 0x2a};
-	struct frame frame = {.data = bytes, .length = 60, .wire_length = 60,
-			      .vlan_tpid = 0x8100, .vlan_tci = 0x602a};
+	enum { FILE_HEADER = 24, RECORD_HEADER = 16, RECORD_LENGTH = 8 };
+	uint8_t whole[256];
+	uint32_t captured;
+	FILE *stream = fopen(file, "rb");
+
+	assert_non_null(stream);
+	assert_int_equal(fread(whole, 1, sizeof(whole), stream),
+			 FILE_HEADER + RECORD_HEADER + length);
+	fclose(stream);
+	memcpy(&captured, whole + FILE_HEADER + RECORD_LENGTH, sizeof(captured));
+	assert_int_equal(captured, length);
+	memcpy(bytes, whole + FILE_HEADER + RECORD_HEADER, length);
+}
+
+static void a_tag_beside_the_frame_is_written_into_it_and_taken_out_again(void **state)
+{
+	const uint16_t tpids[] = {0x8100, 0x88a8};
+	uint8_t bytes[60] = {0}, written[64];
+	(void)state;
+
+	memset(bytes + 12, 0x55, 48);
+	for (size_t i = 0; i < 2; i++) {
+		const uint8_t tag[] = {(uint8_t)(tpids[i] >> 8), (uint8_t)tpids[i], 0x60, 0x2a};
+		struct frame frame = {.data = bytes, .length = 60, .wire_length = 61,
+				      .vlan_tpid = tpids[i], .vlan_tci = 0x602a};
+		struct pcap_sink *sink = open_sink();
+		struct pcap_source *source;
+		uint64_t time_ns;
+
+		assert_int_equal(pcap_sink_write(sink, &frame, 0), 0);
+		frame.length = 11;
+		assert_int_equal(pcap_sink_write(sink, &frame, 0), -EINVAL);
+		assert_int_equal(pcap_sink_close(sink, error, sizeof(error)), 0);
+		read_frame_as_written(written, sizeof(written));
+		assert_memory_equal(written, bytes, 12);
+		assert_memory_equal(written + 12, tag, 4);
+		assert_memory_equal(written + 16, bytes + 12, 48);
+
+		source = open_source();
+		assert_int_equal(next(source, &frame, &time_ns), 1);
+		assert_int_equal(frame.length, 60);
+		assert_int_equal(frame.wire_length, 61);
+		assert_int_equal(frame.vlan_tpid, tpids[i]);
+		assert_int_equal(frame.vlan_tci, 0x602a);
+		assert_true(frame.headroom >= 64);
+		assert_memory_equal(frame.data, bytes, 60);
+		pcap_source_close(source);
+	}
+}
+
+/* As the kernel does: of two tags the outer one, and none with nothing behind it. */
+static void only_a_whole_outer_tag_is_taken_out(void **state)
+{
+	const uint8_t two[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+			       0x88, 0xa8, 0, 7, 0x81, 0, 0, 8, 8, 0};
+	struct frame frame = {.data = (uint8_t *)(uintptr_t)two, .length = sizeof(two),
+			      .wire_length = sizeof(two)};
 	struct pcap_sink *sink = open_sink();
 	struct pcap_source *source;
 	uint64_t time_ns;
 	(void)state;
 
-	memset(bytes + 12, 0x55, 48);
 	assert_int_equal(pcap_sink_write(sink, &frame, 0), 0);
-	frame.length = 11;
-	assert_int_equal(pcap_sink_write(sink, &frame, 0), -EINVAL);
+	frame.length = frame.wire_length = 17;
+	assert_int_equal(pcap_sink_write(sink, &frame, 0), 0);
 	assert_int_equal(pcap_sink_close(sink, error, sizeof(error)), 0);
 
 	source = open_source();
 	assert_int_equal(next(source, &frame, &time_ns), 1);
-	assert_int_equal(frame.length, 64);
-	assert_memory_equal(frame.data, bytes, 12);
-	assert_memory_equal(frame.data + 12, tag, 4);
-	assert_memory_equal(frame.data + 16, bytes + 12, 48);
+	assert_int_equal(frame.vlan_tpid, 0x88a8);
+	assert_int_equal(frame.vlan_tci, 7);
+	assert_int_equal(frame.length, sizeof(two) - 4);
+	assert_memory_equal(frame.data + 12, two + 16, 6);
+	assert_int_equal(next(source, &frame, &time_ns), 1);
+	assert_int_equal(frame.vlan_tpid, 0);
+	assert_int_equal(frame.length, 17);
+	assert_memory_equal(frame.data, two, 17);
 	pcap_source_close(source);
 }
 
@@ -316,7 +373,8 @@ int main(void)
 		cmocka_unit_test(an_impossible_length_is_an_error),
 		cmocka_unit_test(files_that_are_no_ethernet_captures_are_refused),
 		cmocka_unit_test(a_missing_file_is_named),
-		cmocka_unit_test(a_tag_beside_the_frame_is_written_into_it),
+		cmocka_unit_test(a_tag_beside_the_frame_is_written_into_it_and_taken_out_again),
+		cmocka_unit_test(only_a_whole_outer_tag_is_taken_out),
 		cmocka_unit_test(a_capture_that_cannot_be_written_says_so),
 	};
 

@@ -191,6 +191,21 @@ static void another_mac_address_is_asked_of_the_interface(void **state)
 	veth_run("! bridge fdb show dev near | grep -q 02:00:00:00:be:ef");
 }
 
+static void a_promiscuous_ring_takes_frames_of_every_mac_while_it_is_open(void **state)
+{
+	struct ring_options options = veth_options(1500);
+	struct ring *ring = veth_open(&options);
+	(void)state;
+
+	veth_run("ip -details link show near | grep -q 'promiscuity 0'");
+	ring_close(ring);
+	options.promiscuous = true;
+	ring = veth_open(&options);
+	veth_run("ip -details link show near | grep -q 'promiscuity 1'");
+	ring_close(ring);
+	veth_run("ip -details link show near | grep -q 'promiscuity 0'");
+}
+
 static void assert_passes_both_ways(struct ring *ring, int far, uint32_t number)
 {
 	static struct veth_packet packet;
@@ -276,6 +291,7 @@ int main(void)
 		cmocka_unit_test(only_raw_sockets_need_a_privilege),
 		cmocka_unit_test(a_ring_is_halved_while_memory_lacks_down_to_a_floor),
 		cmocka_unit_test(another_mac_address_is_asked_of_the_interface),
+		cmocka_unit_test(a_promiscuous_ring_takes_frames_of_every_mac_while_it_is_open),
 		cmocka_unit_test(a_link_that_goes_down_is_noticed_and_works_when_it_comes_back),
 		cmocka_unit_test(an_interface_that_is_removed_is_noticed),
 	};
