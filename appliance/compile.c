@@ -96,6 +96,7 @@ static int compile_all(struct work *work)
 		result = compile_interfaces(work);
 	if (result)
 		return result;
+	compile_bridge(work);
 	compile_routes(work);
 	result = compile_neighbors(work);
 	if (!result)

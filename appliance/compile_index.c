@@ -45,6 +45,17 @@ static void index_services(struct snapshot *snapshot, struct arena *arena)
 	}
 }
 
+/* An address once, however many backends have it. */
+static void index_backends(struct snapshot *snapshot, struct arena *arena)
+{
+	uint32_t *entry = index_new(&snapshot->backend_index, arena, snapshot->backends);
+
+	for (uint32_t i = 0; entry && i < snapshot->backends; i++)
+		if (!snapshot_is_backend(snapshot, snapshot->backend[i].address))
+			index_put(entry, snapshot->backend_index.mask,
+				  snapshot_hash_address(snapshot->backend[i].address), i);
+}
+
 static void index_targets(struct snapshot *snapshot, struct arena *arena)
 {
 	uint32_t *entry = index_new(&snapshot->target_index, arena, snapshot->targets);
@@ -146,6 +157,7 @@ void compile_indexes(struct snapshot *snapshot, struct arena *arena)
 {
 	index_locals(snapshot, arena);
 	index_services(snapshot, arena);
+	index_backends(snapshot, arena);
 	index_targets(snapshot, arena);
 	index_replies(snapshot, arena);
 }

@@ -42,23 +42,68 @@ int compile_interfaces(struct work *work)
 			.address = interface->address.count ? interface->address.item[0].address :
 							      (be32){0},
 		};
-		for (unsigned a = 0; a < interface->address.count; a++) {
-			const struct prefix *prefix = &interface->address.item[a];
-
-			work->local[snapshot->locals++] = (struct snapshot_local){
-				.address = prefix->address,
-				.interface = index,
-			};
-			work->route[snapshot->routes++] = (struct snapshot_route){
-				.prefix = network_of(prefix),
-				.length = prefix->length,
-				.interface = (uint16_t)index,
-				.source = prefix->address,
-			};
-		}
 	}
 	snapshot->interfaces = INTERFACES_MAX;
 	return 0;
+}
+
+static uint32_t interface_index(const struct work *work, const struct config_interface *interface)
+{
+	return slots_find(work->compiler->interfaces, interface->name) & SLOT_MASK;
+}
+
+static void compile_addresses(struct work *work, const struct config_interface *interface,
+			      uint32_t index)
+{
+	struct snapshot *snapshot = &work->compiled->snapshot;
+
+	for (unsigned i = 0; i < interface->address.count; i++) {
+		const struct prefix *prefix = &interface->address.item[i];
+
+		work->local[snapshot->locals++] = (struct snapshot_local){
+			.address = prefix->address,
+			.interface = index,
+		};
+		work->route[snapshot->routes++] = (struct snapshot_route){
+			.prefix = network_of(prefix),
+			.length = prefix->length,
+			.interface = (uint16_t)index,
+			.source = prefix->address,
+		};
+	}
+}
+
+/* Bridged, both sides are one network, and what the appliance has to ask is asked on the backends':
+ * the backend interface goes first. */
+static void compile_connected(struct work *work)
+{
+	uint32_t first = work->compiled->snapshot.bridge.on ? work->compiled->snapshot.bridge.backend :
+							      NONE;
+
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (unsigned i = 0; i < config_count(work->config, KIND_INTERFACE); i++) {
+			const struct config_interface *interface =
+				config_at(work->config, KIND_INTERFACE, i);
+			uint32_t index = interface_index(work, interface);
+
+			if ((index == first) == !pass)
+				compile_addresses(work, interface, index);
+		}
+}
+
+void compile_bridge(struct work *work)
+{
+	struct snapshot_bridge *bridge = &work->compiled->snapshot.bridge;
+
+	if (config_global(work->config)->topology != TOPOLOGY_BRIDGED)
+		return;
+	*bridge = (struct snapshot_bridge){.on = true, .backend = NONE};
+	for (uint32_t i = 0; i < INTERFACES_MAX; i++) {
+		if (work->interface[i].sides & SIDE_BACKEND)
+			bridge->backend = i;
+		else if (work->interface[i].sides)
+			bridge->frontend[bridge->frontends++] = (uint16_t)i;
+	}
 }
 
 enum { PREFIX_LENGTH_MAX = 32 };
@@ -103,10 +148,12 @@ static void compile_members(struct work *work, uint32_t connected)
 	}
 }
 
-/* Static routes leave by the connected network that holds their gateway. */
+/* Connected networks, and static routes, which leave by the one that holds their gateway. */
 void compile_routes(struct work *work)
 {
 	struct snapshot *snapshot = &work->compiled->snapshot;
+
+	compile_connected(work);
 	uint32_t connected = snapshot->routes;
 
 	for (unsigned i = 0; i < config_count(work->config, KIND_ROUTE); i++) {

@@ -40,6 +40,7 @@ const struct config_check *compile_check_of(const struct config *config, const c
 int compile_refuse(struct work *work, const char *what, unsigned limit);
 
 int compile_interfaces(struct work *work);
+void compile_bridge(struct work *work);
 void compile_routes(struct work *work);
 int compile_neighbors(struct work *work);
 /* The index of a check that senders may join, in snapshot.registration; NONE: it is none. */

@@ -21,18 +21,21 @@ static uint64_t revision(void *context)
 /* What a commit has to do beyond compiling, by what differs. */
 struct impact {
 	bool flows_end;     /* a backend or service is gone or disabled: its flows are to be closed */
-	bool interfaces;
+	bool interfaces;    /* their rings are to follow */
 };
 
 static void note_difference(void *context, enum kind kind, const void *before, const void *after)
 {
 	struct impact *impact = context;
+	const struct config_global *global = after, *past = before;
 
+	/* Rings become promiscuous or cease to be; flows end that the other topology does not have. */
+	if (kind == KIND_GLOBAL && global->topology != past->topology)
+		impact->interfaces = impact->flows_end = true;
 	if (kind == KIND_INTERFACE)
 		impact->interfaces = true;
 	if ((kind == KIND_BACKEND || kind == KIND_SERVICE) && before)
 		impact->flows_end = true;
-	(void)after;
 }
 
 static void say_restart(const struct control *control, const struct config *candidate,

@@ -19,6 +19,7 @@ struct port {
 	unsigned ring_ifindex, ring_mtu;
 	char filter[TEXT_SIZE];         /* that the ring was opened with */
 	struct mac mac;
+	bool promiscuous;
 	char problem[SENTENCE_SIZE];
 	struct ring_stats past;         /* of rings that are closed */
 };
@@ -100,9 +101,16 @@ uint64_t ports_deadline(const struct ports *ports)
 	return ports->retry_at_ns;
 }
 
-static bool ring_fits(const struct port *port, const struct config_interface *interface)
+/* What crosses a bump in the wire is addressed to others. */
+static bool is_promiscuous(const struct config *config)
 {
-	return port->ring && port->ring_ifindex == port->link.ifindex &&
+	return config_global(config)->topology == TOPOLOGY_BRIDGED;
+}
+
+static bool ring_fits(const struct port *port, const struct config_interface *interface,
+		      bool promiscuous)
+{
+	return port->ring && port->promiscuous == promiscuous && port->ring_ifindex == port->link.ifindex &&
 	       port->ring_mtu == port->link.mtu && strcmp(port->filter, interface->filter) == 0 &&
 	       value_equal(VALUE_MAC, &port->mac, &interface->mac);
 }
@@ -117,7 +125,7 @@ static void say_problem(struct ports *ports, struct port *port, const char *prob
 }
 
 static void open_ring(struct ports *ports, struct port *port,
-		      const struct config_interface *interface)
+		      const struct config_interface *interface, bool promiscuous)
 {
 	char error[SENTENCE_SIZE];
 	struct ring_options options = {
@@ -127,6 +135,7 @@ static void open_ring(struct ports *ports, struct port *port,
 		.interface = (uint16_t)(port - ports->port),
 		.filter = interface->filter[0] ? interface->filter : NULL,
 		.mac = interface->mac.set ? interface->mac.byte : NULL,
+		.promiscuous = promiscuous,
 	};
 
 	privilege_raise();
@@ -142,6 +151,7 @@ static void open_ring(struct ports *ports, struct port *port,
 	port->ring_mtu = port->link.mtu;
 	snprintf(port->filter, sizeof(port->filter), "%s", interface->filter);
 	port->mac = interface->mac;
+	port->promiscuous = promiscuous;
 }
 
 void ports_attach(struct ports *ports)
@@ -204,16 +214,16 @@ static void look(struct ports *ports, const struct config *config, const struct 
 }
 
 static void follow_one(struct ports *ports, struct port *port,
-		       const struct config_interface *interface)
+		       const struct config_interface *interface, bool promiscuous)
 {
-	if (!port->link.ifindex || !ring_fits(port, interface))
+	if (!port->link.ifindex || !ring_fits(port, interface, promiscuous))
 		close_ring(ports, port);
 	if (!port->link.ifindex)
 		say_problem(ports, port, "missing");
 	else if (!port->link.ethernet)
 		say_problem(ports, port, "not an Ethernet interface");
 	else if (!port->ring)
-		open_ring(ports, port, interface);
+		open_ring(ports, port, interface, promiscuous);
 	if (port->ring)
 		say_problem(ports, port, port->link.up ? "" : "link down");
 }
@@ -242,7 +252,7 @@ bool ports_follow(struct ports *ports, const struct config *config,
 		struct port *port =
 			&ports->port[compiler_interface_index(compiler, interface->name)];
 
-		follow_one(ports, port, interface);
+		follow_one(ports, port, interface, is_promiscuous(config));
 		struct interface_facts now = {
 			.up = port->ring && port->link.up,
 			.mtu = (uint16_t)(port->link.mtu > UINT16_MAX ? UINT16_MAX : port->link.mtu),

@@ -3,7 +3,7 @@
  * A configured interface need not exist: it is reported missing and picked up when it comes. A ring
  * is opened when its interface is there, kept while only the link is down, and opened anew when the
  * interface is another one of the same name, or what its ring was sized by (MTU) or asked for
- * (filter, MAC) has changed. Control thread only.
+ * (filter, MAC, promiscuous for the topology bridged) has changed. Control thread only.
  */
 #ifndef APPLIANCE_PORTS_H
 #define APPLIANCE_PORTS_H

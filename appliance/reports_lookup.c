@@ -47,9 +47,11 @@ static const char *const how_texts[] = {
 /* Replies would leave by it, so clients are behind it. */
 static const char *interface_towards(const struct control *control, be32 address)
 {
-	const struct snapshot_route *route =
-		snapshot_route_find(&control->compiler.current->snapshot, address, NONE);
+	const struct snapshot *snapshot = &control->compiler.current->snapshot;
+	const struct snapshot_route *route = snapshot_route_find(snapshot, address, NONE);
 
+	if (snapshot->bridge.on)
+		return overview_interface_name(control, snapshot_frontend_find(snapshot, address));
 	return route ? overview_interface_name(control, route->interface) : NULL;
 }
 
@@ -121,6 +123,10 @@ static void write_way(FILE *lines, const struct answer *answer)
 
 	fprintf(lines, "  out %s%s%s", answer->in ? answer->in : "", answer->in ? " -> " : "",
 		answer->out);
+	if (lookup->bridged) {
+		fprintf(lines, ", bridged, mtu %u\n", answer->mtu);
+		return;
+	}
 	format_address(lookup->next_hop, text, sizeof(text));
 	fprintf(lines, ", next hop %s", text);
 	if (lookup->has_mac) {
@@ -194,9 +200,13 @@ static void report_way(struct report *report, const struct answer *answer)
 		report_nulls(report, 4); /* next_hop to mtu */
 		return;
 	}
-	report_address(report, lookup->next_hop);
-	report_mac(report, &lookup->mac);
-	report_name(report, lookup->neighbor);
+	if (lookup->bridged) {
+		report_nulls(report, 3); /* next_hop to neighbor */
+	} else {
+		report_address(report, lookup->next_hop);
+		report_mac(report, &lookup->mac);
+		report_name(report, lookup->neighbor);
+	}
 	report_number(report, answer->mtu);
 }
 

@@ -15,6 +15,8 @@ static const struct column status_columns[] = {
 	{"revision", "revision", COLUMN_COUNT},
 	{"started", "started", COLUMN_TIME},
 	{"uptime", "uptime", COLUMN_DURATION},
+	{"topology", "topology", COLUMN_TEXT},
+	{"port_mode", "port mode", COLUMN_TEXT},
 	{"interfaces_up", "interfaces up", COLUMN_COUNT},
 	{"interfaces", "interfaces", COLUMN_COUNT},
 	{"services_up", "services up", COLUMN_COUNT},
@@ -48,6 +50,31 @@ static void report_identity(struct show *show)
 		report_null(report);
 		report_null(report);
 	}
+}
+
+/* One frontend and one backend interface is port mode single, more frontends is multi. */
+static const char *port_mode(const struct config *config)
+{
+	unsigned frontends = 0, backends = 0;
+
+	for (unsigned i = 0; i < config_count(config, KIND_INTERFACE); i++) {
+		const struct config_interface *interface = config_at(config, KIND_INTERFACE, i);
+
+		frontends += interface->role == ROLE_FRONTEND;
+		backends += interface->role == ROLE_BACKEND;
+	}
+	if (backends != 1 || !frontends ||
+	    frontends + backends != config_count(config, KIND_INTERFACE))
+		return NULL;
+	return frontends == 1 ? "single" : "multi";
+}
+
+static void report_topology(const struct show *show)
+{
+	const struct config *config = show->control->running;
+
+	report_attribute(show->report, KIND_GLOBAL, "topology", config_global(config));
+	report_name(show->report, port_mode(config));
 }
 
 static void report_links(struct report *report, const struct look *look)
@@ -113,6 +140,7 @@ int show_status(struct show *show)
 	report_section(show->report, NULL, REPORT_OBJECT, COLUMNS(status_columns));
 	report_row(show->report);
 	report_identity(show);
+	report_topology(show);
 	report_links(show->report, look);
 	report_objects(show->report, &overview);
 	report_traffic(show->report, look);

@@ -92,6 +92,7 @@ const char *const store_migrations[STORE_VERSION] = {
 	") STRICT;",
 	/* 2: all forwarding modes, both topologies, schedulers, limits of UDP flows. */
 	"ALTER TABLE \"global\" ADD COLUMN \"no_service\" TEXT NOT NULL DEFAULT 'drop';"
+	"ALTER TABLE \"global\" ADD COLUMN \"topology\" TEXT NOT NULL DEFAULT 'routed';"
 	"ALTER TABLE \"check\" ADD COLUMN \"key\" TEXT;"
 	"ALTER TABLE \"check\" ADD COLUMN \"register\" TEXT;"
 	"ALTER TABLE \"check\" ADD COLUMN \"register_max\" INTEGER NOT NULL DEFAULT 32;"

@@ -91,6 +91,12 @@ static const struct keyword forwardings[] = {
 	{0},
 };
 
+static const struct keyword topologies[] = {
+	{"routed", TOPOLOGY_ROUTED, "a hop: routes, with MACs of its own"},
+	{"bridged", TOPOLOGY_BRIDGED, "a bump in the wire: MACs and TTL stay as they are"},
+	{0},
+};
+
 static const struct keyword no_services[] = {
 	{"drop", NO_SERVICE_DROP, "say nothing"},
 	{"reject", NO_SERVICE_REJECT, "answer with a TCP reset or ICMP port unreachable"},
@@ -126,6 +132,8 @@ static const struct attribute global_attributes[] = {
 	 .keywords = vip_echoes, .help = "when a ping to a VIP is answered"},
 	{"no-service", VALUE_KEYWORD, 0, AT(global, no_service), .initial = "drop",
 	 .keywords = no_services, .help = "what a client of a VIP without that service gets"},
+	{"topology", VALUE_KEYWORD, 0, AT(global, topology), .initial = "routed",
+	 .keywords = topologies, .help = "how the appliance stands in the network"},
 };
 
 static const struct attribute interface_attributes[] = {

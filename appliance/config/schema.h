@@ -73,6 +73,7 @@ enum mode { MODE_NAT };
 enum when_full { WHEN_FULL_STATELESS, WHEN_FULL_SHED };
 enum on_backend_loss { ON_BACKEND_LOSS_RESELECT, ON_BACKEND_LOSS_RESET };
 enum no_service { NO_SERVICE_DROP, NO_SERVICE_REJECT };
+enum topology { TOPOLOGY_ROUTED, TOPOLOGY_BRIDGED };
 enum vip_echo { VIP_ECHO_ALWAYS, VIP_ECHO_AVAILABLE };
 
 struct config_global {
@@ -81,6 +82,7 @@ struct config_global {
 	uint32_t forwarding;  /* forwarding {off|on} */
 	uint32_t vip_echo;    /* vip-echo {always|available} */
 	uint32_t no_service;  /* no-service {drop|reject} */
+	uint32_t topology;    /* topology {routed|bridged} */
 };
 
 struct config_interface {

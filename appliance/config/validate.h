@@ -31,6 +31,11 @@ int validation_refuse(struct validation *validation, const char *format, ...);
 __attribute__((format(printf, 2, 3)))
 void validation_warn(struct validation *validation, const char *format, ...);
 
+static inline bool is_bridged(const struct config *config)
+{
+	return config_global(config)->topology == TOPOLOGY_BRIDGED;
+}
+
 /* The network of an interface in which the address lies, or NULL. */
 const struct network *network_of(const struct validation *validation, be32 address);
 /* Whose address it is: an object of *ret_kind (KIND_INTERFACE or KIND_SERVICE), or NULL. */
@@ -38,6 +43,8 @@ const void *owner_of(const struct validation *validation, be32 address, enum kin
 
 /* Interfaces, routes, neighbors. 0 or -EINVAL. */
 int validate_network(struct validation *validation);
+/* What the topology bridged asks for. 0 or -EINVAL. */
+int validate_bridge(struct validation *validation);
 /* Checks, backends, services. 0 or -EINVAL. */
 int validate_services(struct validation *validation);
 /* What is allowed but hardly meant. */

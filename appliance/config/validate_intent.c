@@ -48,6 +48,9 @@ static void warn_unreachable(struct validation *validation)
 	const struct config *config = validation->config;
 	struct naming unreachable = {0};
 
+	/* What crosses needs no route. Checks do, and tell themselves where there is none. */
+	if (is_bridged(config))
+		return;
 	for (unsigned i = 0; i < config_count(config, KIND_BACKEND); i++) {
 		const struct config_backend *backend = config_at(config, KIND_BACKEND, i);
 		be32 address = backend->address.address;
@@ -77,6 +80,24 @@ static void warn_vips_beside_backends(struct validation *validation)
 				"the VIP is in a network of backends, which answer clients there "
 				"past the appliance: %s",
 				naming_text(&beside));
+}
+
+/* Nobody answers ARP for a VIP across a bump in the wire: it is reached by a route. */
+static void warn_vips_on_link(struct validation *validation)
+{
+	struct naming on_link = {0};
+
+	for (unsigned i = 0; i < validation->services; i++) {
+		const struct config_service *service = validation->service[i];
+
+		if (network_of(validation, service->address.address))
+			naming_add(&on_link, KIND_SERVICE, service);
+	}
+	if (on_link.count)
+		validation_warn(validation,
+				"topology bridged answers no ARP for VIPs: clients in the VIP's own "
+				"network find it only if a host behind the appliance answers: %s",
+				naming_text(&on_link));
 }
 
 static bool is_used(const struct validation *validation, const struct config_pool *pool)
@@ -127,6 +148,9 @@ void validate_intent(struct validation *validation)
 {
 	warn_roles(validation);
 	warn_unreachable(validation);
-	warn_vips_beside_backends(validation);
+	if (is_bridged(validation->config))
+		warn_vips_on_link(validation);
+	else
+		warn_vips_beside_backends(validation);
 	warn_idle_pools(validation);
 }

@@ -9,12 +9,14 @@ static bool has_role(const struct config_interface *interface, enum role role)
 }
 
 /* Networks come in order, so one that overlaps an earlier one overlaps the one that reaches
- * furthest. On the same interface they may. */
+ * furthest. On the same interface they may, and where all interfaces are on one link. */
 static int validate_interfaces(struct validation *validation)
 {
 	const struct network *furthest = NULL;
 	char one[PREFIX_SIZE], other[PREFIX_SIZE];
 
+	if (is_bridged(validation->config))
+		return 0;
 	for (unsigned i = 0; i < validation->networks; i++) {
 		const struct network *network = &validation->network[i];
 
@@ -115,6 +117,8 @@ int validate_network(struct validation *validation)
 
 	if (!error)
 		error = validate_frontends(validation);
+	if (!error && is_bridged(validation->config))
+		error = validate_bridge(validation);
 	if (!error)
 		error = validate_routes(validation);
 	return error ? error : validate_neighbors(validation);

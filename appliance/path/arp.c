@@ -22,7 +22,6 @@ enum {
 	OPERATION_REQUEST = 1,
 	OPERATION_REPLY = 2,
 	ARP_FRAME_SIZE = ETHERNET_SIZE + sizeof(struct arp),
-	EVERY_FRONTEND = NONE, /* as the interface of an announcement */
 	ANNOUNCEMENTS_MAX = 2 * SERVICES_MAX, /* VIPs under way, on one interface or on all */
 };
 
@@ -106,7 +105,8 @@ void arp_request(struct path *path, uint32_t interface, be32 address,
 	send(path, interface, mac ? mac : &everybody, OPERATION_REQUEST, own, &nobody, address);
 }
 
-/* What ARP is answered for: a VIP where clients are, an interface's address on that interface. */
+/* What ARP is answered for: a VIP where clients are, an interface's address on that interface. Bridged,
+ * all interfaces are on one link, and VIPs on none: clients send to the MAC of a router behind us. */
 static bool answers_for(const struct snapshot *snapshot, uint32_t interface, be32 address)
 {
 	const uint32_t i = snapshot_local_find(snapshot, address);
@@ -114,8 +114,8 @@ static bool answers_for(const struct snapshot *snapshot, uint32_t interface, be3
 	if (i == NONE)
 		return false;
 	if (snapshot->local[i].interface == NONE)
-		return snapshot->interface[interface].sides & SIDE_FRONTEND;
-	return snapshot->local[i].interface == interface;
+		return !snapshot->bridge.on && snapshot->interface[interface].sides & SIDE_FRONTEND;
+	return snapshot->bridge.on || snapshot->local[i].interface == interface;
 }
 
 static bool is_own_mac(const struct snapshot *snapshot, const struct mac_address *mac)
@@ -124,6 +124,20 @@ static bool is_own_mac(const struct snapshot *snapshot, const struct mac_address
 		if (mac_equal(&snapshot->interface[i].mac, mac))
 			return true;
 	return false;
+}
+
+static bool is_vip(const struct snapshot *snapshot, be32 address)
+{
+	const uint32_t i = snapshot_local_find(snapshot, address);
+
+	return i != NONE && snapshot->local[i].interface == NONE;
+}
+
+/* True where nobody else may have the address. Bridged, a VIP is no host's, and a router's may be. */
+static bool is_only_ours(const struct snapshot *snapshot, be32 address)
+{
+	return snapshot_local_find(snapshot, address) != NONE &&
+	       !(snapshot->bridge.on && is_vip(snapshot, address));
 }
 
 static enum verdict conflict(struct path *path, uint32_t interface, const struct arp *arp)
@@ -186,7 +200,7 @@ enum verdict arp_receive(struct path *path, const struct frame *frame)
 		return DROP_arp_malformed;
 	if (is_own_mac(snapshot, &arp->sender_mac))
 		return DROP_arp_not_for_us;
-	if (snapshot_local_find(snapshot, arp->sender) != NONE)
+	if (is_only_ours(snapshot, arp->sender))
 		return conflict(path, interface, arp);
 	if (from_be16(arp->operation) == OPERATION_REQUEST &&
 	    answers_for(snapshot, interface, arp->target))
@@ -228,16 +242,10 @@ static void announce_later(struct path *path, be32 vip, uint32_t interface)
 	fifo_push(&state->round[0], state->link, i);
 }
 
-static bool is_vip(const struct snapshot *snapshot, be32 address)
-{
-	const uint32_t i = snapshot_local_find(snapshot, address);
-
-	return i != NONE && snapshot->local[i].interface == NONE;
-}
-
 static bool announces(const struct snapshot *snapshot, uint32_t interface)
 {
-	return interface < snapshot->interfaces && snapshot->interface[interface].up &&
+	return !snapshot->bridge.on && interface < snapshot->interfaces &&
+	       snapshot->interface[interface].up &&
 	       snapshot->interface[interface].sides & SIDE_FRONTEND;
 }
 

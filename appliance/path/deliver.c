@@ -79,7 +79,8 @@ enum verdict answer_send(struct path *path, struct packet *packet, const struct 
 	if (answer->backend != NONE)
 		count_reply(path, answer, packet->ip_length);
 	packet->backend = answer->backend;
-	rewrite_source(packet, answer->vip, answer->vip_port);
+	if (!same32(answer->vip, packet->source) || !same16(answer->vip_port, packet->source_port))
+		rewrite_source(packet, answer->vip, answer->vip_port);
 	if (!same32(answer->client, packet->destination) ||
 	    !same16(answer->client_port, packet->destination_port))
 		rewrite_destination(packet, answer->client, answer->client_port);

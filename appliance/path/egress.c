@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "appliance/path/bridge.h"
 #include "appliance/path/checksum.h"
 #include "appliance/path/icmp.h"
 #include "appliance/path/rewrite.h"
@@ -26,21 +27,33 @@ static bool may_be_fragmented(const struct packet *packet)
 	       !packet->frame->offload.gso_type;
 }
 
+/* What the packet's way out takes; 0: it is down. */
+static uint32_t mtu_of(const struct path *path, const struct packet *packet)
+{
+	const struct snapshot *snapshot = path->snapshot;
+
+	if (snapshot->bridge.on)
+		return bridge_mtu(snapshot, packet->out_interface);
+	const struct snapshot_interface *out = &snapshot->interface[packet->out_interface];
+	return out->up ? out->mtu : 0;
+}
+
 bool egress_admits(struct path *path, const struct packet *packet, enum verdict *ret_drop)
 {
-	const struct snapshot_interface *out = &path->snapshot->interface[packet->out_interface];
+	uint32_t mtu = mtu_of(path, packet);
 
 	*ret_drop = DROP_interface_down;
-	if (!out->up)
+	if (!mtu)
 		return false;
 	*ret_drop = DROP_ttl_expired;
-	if (packet->ip->ttl <= 1) {
+	if (packet->ip->ttl <= 1 && !path->snapshot->bridge.on) {
 		icmp_error(path, packet, ICMP_TIME_EXCEEDED, 0, 0);
 		return false;
 	}
 	*ret_drop = DROP_too_big;
-	if (wire_size(packet) > out->mtu && !may_be_fragmented(packet)) {
-		icmp_error(path, packet, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, out->mtu);
+	if (wire_size(packet) > mtu && !may_be_fragmented(packet)) {
+		icmp_error(path, packet, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED,
+			   (uint16_t)mtu);
 		return false;
 	}
 	return true;
@@ -49,13 +62,21 @@ bool egress_admits(struct path *path, const struct packet *packet, enum verdict 
 bool egress_find(struct path *path, struct packet *packet, be32 destination, uint32_t prefer,
 		 enum verdict *ret_drop)
 {
-	const struct snapshot_route *route = snapshot_route_find(path->snapshot, destination, prefer);
+	const struct snapshot *snapshot = path->snapshot;
 
+	packet->next_hop = destination;
+	if (snapshot->bridge.on) {
+		packet->out_interface = bridge_way(snapshot, packet->frame->interface, destination,
+						   prefer);
+		return egress_admits(path, packet, ret_drop);
+	}
+	const struct snapshot_route *route = snapshot_route_find(snapshot, destination, prefer);
 	*ret_drop = DROP_no_route;
 	if (!route)
 		return false;
 	packet->out_interface = route->interface;
-	packet->next_hop = route->via.raw ? route->via : destination;
+	if (route->via.raw)
+		packet->next_hop = route->via;
 	return egress_admits(path, packet, ret_drop);
 }
 
@@ -97,6 +118,17 @@ static void finish_fragment(struct ipv4 *ip, uint32_t header, uint32_t payload, 
 	ip->checksum = checksum_field(checksum_add(0, ip, header));
 }
 
+/* A complete frame. `in_interface`: where it was received; NONE: it is the appliance's own. */
+static enum verdict send_frame(struct path *path, const struct packet *packet, struct frame *frame,
+			       uint32_t in_interface)
+{
+	if (!path->snapshot->bridge.on)
+		return neighbor_transmit(path, frame, in_interface, packet->out_interface,
+					 packet->next_hop);
+	bridge_transmit(path, frame, packet->out_interface, in_interface == NONE);
+	return VERDICT_FORWARDED;
+}
+
 /* RFC 791 section 3.2. The pieces go out as frames of the appliance's own: what was received is one
  * frame, and is counted as one. */
 static enum verdict send_fragments(struct path *path, struct packet *packet, uint32_t mtu)
@@ -108,7 +140,11 @@ static enum verdict send_fragments(struct path *path, struct packet *packet, uin
 
 	checksum_finish(packet);
 	for (uint32_t done = 0; done < packet->l4_length;) {
-		struct frame piece = {.data = path->scratch};
+		struct frame piece = {
+			.data = path->scratch,
+			.vlan_tci = packet->frame->vlan_tci,
+			.vlan_tpid = packet->frame->vlan_tpid,
+		};
 		struct ipv4 *ip = (struct ipv4 *)(piece.data + ETHERNET_SIZE);
 		uint32_t header = packet->ip_length - packet->l4_length;
 
@@ -125,8 +161,7 @@ static enum verdict send_fragments(struct path *path, struct packet *packet, uin
 		finish_fragment(ip, header, size, first + done,
 				size < left || (field & IPV4_MORE_FRAGMENTS));
 		piece.length = ETHERNET_SIZE + header + size;
-		verdict = neighbor_transmit(path, &piece, NONE, packet->out_interface,
-					    packet->next_hop);
+		verdict = send_frame(path, packet, &piece, NONE);
 		if (verdict_is_drop(verdict))
 			return verdict;
 		done += size;
@@ -136,13 +171,15 @@ static enum verdict send_fragments(struct path *path, struct packet *packet, uin
 
 enum verdict egress_send(struct path *path, struct packet *packet)
 {
-	uint32_t mtu = path->snapshot->interface[packet->out_interface].mtu;
+	uint32_t mtu = mtu_of(path, packet);
+	bool bridged = path->snapshot->bridge.on;
 
-	rewrite_ttl(packet);
+	if (!bridged)
+		rewrite_ttl(packet);
 	if (packet->ip_length > mtu && may_be_fragmented(packet))
 		return send_fragments(path, packet, mtu);
 	/* Padding that the receiving link needed stays behind. */
-	packet->frame->length = ETHERNET_SIZE + packet->ip_length;
-	return neighbor_transmit(path, packet->frame, packet->frame->interface,
-				 packet->out_interface, packet->next_hop);
+	if (!bridged || packet->frame->length > ETHERNET_SIZE + mtu)
+		packet->frame->length = ETHERNET_SIZE + packet->ip_length;
+	return send_frame(path, packet, packet->frame, packet->frame->interface);
 }

@@ -89,9 +89,7 @@ enum verdict icmp_echo(struct path *path, struct packet *packet)
 /* RFC 1122 section 3.2.2, RFC 1812 section 4.3.2.7. */
 static bool may_be_told(const struct packet *packet)
 {
-	return packet->fragment != FRAGMENT_LATER &&
-	       (packet->protocol != PROTOCOL_NUMBER_ICMP ||
-		!icmp_is_error(packet_icmp(packet)->type));
+	return packet->fragment != FRAGMENT_LATER && !icmp_reports_error(packet);
 }
 
 static enum limit_kind limit_of(uint8_t type, uint8_t code)
@@ -123,16 +121,15 @@ static uint32_t quote_size(const struct packet *packet, uint32_t link_mtu)
 void icmp_error(struct path *path, const struct packet *packet, uint8_t type, uint8_t code,
 		uint16_t mtu)
 {
-	const struct snapshot_route *route = snapshot_route_find(path->snapshot, packet->source,
-								 packet->frame->interface);
+	struct snapshot_route way_back;
 	uint8_t bytes[ETHERNET_SIZE + ERROR_SIZE_MAX];
 	struct icmp *icmp = (struct icmp *)(bytes + ORIGINATE_HEADERS);
 
-	if (!route || !path->snapshot->interface[route->interface].up || !may_be_told(packet))
+	if (!may_be_told(packet) || !originate_way_back(path, packet, &way_back))
 		return;
 	/* The id of what it is about: the sender keeps those apart. */
 	struct originate what = {
-		.source = speaker(path->snapshot, packet, route),
+		.source = speaker(path->snapshot, packet, &way_back),
 		.destination = packet->source,
 		.protocol = PROTOCOL_NUMBER_ICMP,
 		.tos = ORIGINATE_TOS_CONTROL,
@@ -142,9 +139,9 @@ void icmp_error(struct path *path, const struct packet *packet, uint8_t type, ui
 	    !limiter_take(&path->limiter[limit_of(type, code)], path->now_ns))
 		return;
 
-	uint32_t quoted = quote_size(packet, path->snapshot->interface[route->interface].mtu);
+	uint32_t quoted = quote_size(packet, path->snapshot->interface[way_back.interface].mtu);
 	*icmp = (struct icmp){.type = type, .code = code, .sequence = to_be16(mtu)};
 	memcpy(icmp + 1, packet->ip, quoted);
 	icmp->checksum = checksum_of(icmp, ICMP_SIZE + quoted);
-	originate_send(path, &what, bytes, ICMP_SIZE + quoted, route);
+	originate_answer(path, &what, bytes, ICMP_SIZE + quoted, &way_back, packet);
 }

@@ -23,6 +23,14 @@ static inline bool icmp_is_error(uint8_t type)
 	       type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETER_PROBLEM;
 }
 
+static inline bool icmp_reports_error(const struct packet *packet)
+{
+	const struct icmp *icmp = packet->l4;
+
+	return packet->protocol == PROTOCOL_NUMBER_ICMP && packet->fragment != FRAGMENT_LATER &&
+	       icmp_is_error(icmp->type);
+}
+
 /* Answers an echo request to an address of the appliance, in place. The answer leaves where the
  * request came in, to the MAC that it came from: it needs no route, no neighbor and no room to
  * wait, and comes back the way that is known to work. Options, type of service and id stay the
@@ -36,7 +44,8 @@ enum verdict icmp_echo(struct path *path, struct packet *packet);
  * "fragmentation needed" the MTU of the next hop (RFC 1191). `packet` is as it was received: call
  * before anything is rewritten. Quotes as much as fits into 576 bytes (RFC 1812 section 4.3.2.3) and the link.
  * Speaks as the VIP that the packet was sent to, so that a firewall on the way knows whom it hears,
- * else as the interface that it came in on. Silent where RFC 1122 forbids an error, beyond the
+ * else as the interface that it came in on, or, bridged and without an address, as whom it was for.
+ * Silent where RFC 1122 forbids an error, beyond the
  * rate, and without a way back to the sender. */
 void icmp_error(struct path *path, const struct packet *packet, uint8_t type, uint8_t code,
 		uint16_t mtu);

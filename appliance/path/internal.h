@@ -66,6 +66,13 @@ bool path_backend_alive(const struct path *path, uint32_t backend);
 /* True where a flow's service is there, enabled, and still at the address that the client calls. */
 bool path_service_stands(const struct path *path, const struct flow *flow);
 
+/* True for the flow of a client that calls a backend past its services, across a bump in the wire
+ * (bridge.c): it is no service's, and both its sides have the same addresses. */
+static inline bool flow_is_direct(const struct flow *flow)
+{
+	return flow->service == NONE;
+}
+
 /* True where a service has as many flows as it may, those of all its protocols together. */
 bool path_service_full(const struct path *path, const struct snapshot_service *service);
 

@@ -3,8 +3,22 @@
 #include "appliance/path/select.h"
 #include "appliance/path/serve.h"
 
+static void look_across(const struct path *path, struct lookup *lookup)
+{
+	const struct snapshot *snapshot = path->snapshot;
+
+	lookup->bridged = true;
+	lookup->interface = snapshot->bridge.backend;
+	lookup->verdict = lookup->interface != NONE && snapshot->interface[lookup->interface].up ?
+				  VERDICT_FORWARDED : DROP_interface_down;
+}
+
 static void look_out(struct path *path, be32 destination, struct lookup *lookup)
 {
+	if (path->snapshot->bridge.on) {
+		look_across(path, lookup);
+		return;
+	}
 	const struct snapshot_route *route =
 		snapshot_route_find(path->snapshot, destination, NONE);
 

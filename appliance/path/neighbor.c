@@ -37,6 +37,7 @@ static void send_to(struct path *path, struct frame *frame, uint32_t in_interfac
 	ethernet->destination = *mac;
 	ethernet->source = path->snapshot->interface[out_interface].mac;
 	frame->interface = (uint16_t)out_interface;
+	frame->vlan_tpid = 0; /* a priority tag: it belongs to the link where it came */
 	path_send(path, frame, in_interface == NONE);
 }
 

@@ -17,8 +17,8 @@ size_t originate_tcp(const struct tcp *header, const struct originate *what, voi
 	return sizeof(*tcp);
 }
 
-enum verdict originate_send(struct path *path, const struct originate *what, uint8_t *bytes,
-			    size_t l4_length, const struct snapshot_route *route)
+static struct frame make_frame(const struct originate *what, uint8_t *bytes, size_t l4_length,
+			       uint16_t interface)
 {
 	struct ethernet *ethernet = (struct ethernet *)bytes;
 	struct ipv4 *ip = (struct ipv4 *)(ethernet + 1);
@@ -27,11 +27,9 @@ enum verdict originate_send(struct path *path, const struct originate *what, uin
 		.data = bytes,
 		.length = length,
 		.wire_length = length,
-		.interface = route->interface,
+		.interface = interface,
 	};
 
-	if (IPV4_SIZE_MIN + l4_length > path->snapshot->interface[route->interface].mtu)
-		return DROP_too_big;
 	ethernet->type = to_be16(ETHERTYPE_IPV4);
 	*ip = (struct ipv4){
 		.version_ihl = 4 << 4 | IPV4_SIZE_MIN / 4,
@@ -45,6 +43,62 @@ enum verdict originate_send(struct path *path, const struct originate *what, uin
 		.destination = what->destination,
 	};
 	ip->checksum = checksum_of(ip, sizeof(*ip));
+	return frame;
+}
+
+enum verdict originate_send(struct path *path, const struct originate *what, uint8_t *bytes,
+			    size_t l4_length, const struct snapshot_route *route)
+{
+	if (IPV4_SIZE_MIN + l4_length > path->snapshot->interface[route->interface].mtu)
+		return DROP_too_big;
+	struct frame frame = make_frame(what, bytes, l4_length, route->interface);
 	return neighbor_transmit(path, &frame, NONE, route->interface,
 				 route->via.raw ? route->via : what->destination);
+}
+
+/* Bridged, what is for many crosses: nobody is to answer it. */
+static bool is_between_hosts(const struct snapshot *snapshot, const struct packet *packet)
+{
+	const struct ethernet *ethernet = packet->ethernet;
+
+	return is_host_address(packet->destination) &&
+	       !((ethernet->source.byte[0] | ethernet->destination.byte[0]) & 1) &&
+	       !snapshot_is_broadcast(snapshot, packet->destination);
+}
+
+bool originate_way_back(const struct path *path, const struct packet *packet,
+			struct snapshot_route *ret_route)
+{
+	const struct snapshot *snapshot = path->snapshot;
+	const struct snapshot_route *route;
+
+	if (snapshot->bridge.on) {
+		*ret_route = (struct snapshot_route){
+			.interface = packet->frame->interface,
+			.source = packet->destination,
+		};
+		return is_between_hosts(snapshot, packet);
+	}
+	route = snapshot_route_find(snapshot, packet->source, packet->frame->interface);
+	if (!route || !snapshot->interface[route->interface].up)
+		return false;
+	*ret_route = *route;
+	return true;
+}
+
+void originate_answer(struct path *path, const struct originate *what, uint8_t *bytes,
+		      size_t l4_length, const struct snapshot_route *way_back,
+		      const struct packet *packet)
+{
+	if (!path->snapshot->bridge.on) {
+		originate_send(path, what, bytes, l4_length, way_back);
+		return;
+	}
+	struct frame frame = make_frame(what, bytes, l4_length, way_back->interface);
+	struct ethernet *ethernet = (struct ethernet *)bytes;
+	ethernet->source = packet->ethernet->destination;
+	ethernet->destination = packet->ethernet->source;
+	frame.vlan_tci = packet->frame->vlan_tci;
+	frame.vlan_tpid = packet->frame->vlan_tpid;
+	path_send(path, &frame, true);
 }

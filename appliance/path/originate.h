@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "appliance/path/packet.h"
 #include "appliance/path/snapshot.h"
 #include "appliance/path/verdict.h"
 
@@ -28,6 +29,17 @@ struct originate {
  * with their checksum. VERDICT_FORWARDED, VERDICT_HELD, or why it does not leave. */
 enum verdict originate_send(struct path *path, const struct originate *what, uint8_t *bytes,
 			    size_t l4_length, const struct snapshot_route *route);
+
+/* How an answer gets to the sender of a received packet: by its route; where the topology is bridged,
+ * which knows no routes to clients, as the packet came, MACs and IP addresses turned around, as a
+ * bridge answers (OpenBSD if_bridge.c, bridge_send_icmp_err()). False: there is no way, or nobody is
+ * to be answered. */
+bool originate_way_back(const struct path *path, const struct packet *packet,
+			struct snapshot_route *ret_route);
+/* Sends it, `bytes` and `l4_length` as above; `packet` is as it was received. */
+void originate_answer(struct path *path, const struct originate *what, uint8_t *bytes,
+		      size_t l4_length, const struct snapshot_route *way_back,
+		      const struct packet *packet);
 
 /* Writes a TCP header without options, complete with its checksum; returns its size. */
 size_t originate_tcp(const struct tcp *header, const struct originate *what, void *l4);

@@ -7,10 +7,14 @@
  *                    -> to the appliance: echo, check reply, heartbeat
  *                    -> from a backend: reply of a flow, error about one
  *                    -> neither: routed, where that is wanted
+ *
+ * and where the topology is bridged, what is neither for a service nor for the appliance crosses as it
+ * is (bridge).
  */
 #include "appliance/path/path.h"
 
 #include "appliance/path/arp.h"
+#include "appliance/path/bridge.h"
 #include "appliance/path/egress.h"
 #include "appliance/path/icmp.h"
 #include "appliance/path/internal.h"
@@ -49,9 +53,12 @@ bool path_backend_alive(const struct path *path, uint32_t backend)
 
 bool path_service_stands(const struct path *path, const struct flow *flow)
 {
-	uint32_t index = snapshot_service_of(path->snapshot, flow->service);
+	bool bridged = path->snapshot->bridge.on;
 
-	if (index == NONE)
+	if (flow_is_direct(flow))
+		return bridged;
+	uint32_t index = snapshot_service_of(path->snapshot, flow->service);
+	if (index == NONE || (bridged && flow->mode != FORWARD_NAT))
 		return false;
 	const struct snapshot_service *service = &path->snapshot->service[index];
 	return service->enabled && same32(service->vip, flow->forward.destination) &&
@@ -71,17 +78,16 @@ bool path_service_full(const struct path *path, const struct snapshot_service *s
 	       active_flows(path, service->id) + twins >= service->max_flows;
 }
 
-static bool is_error(const struct packet *packet)
+static bool is_from_backend_side(const struct path *path, const struct packet *packet)
 {
-	return packet->fragment != FRAGMENT_LATER && packet->protocol == PROTOCOL_NUMBER_ICMP &&
-	       icmp_is_error(packet_icmp(packet)->type);
+	return path->snapshot->interface[packet->frame->interface].sides & SIDE_BACKEND;
 }
 
 static enum verdict icmp_to_us(struct path *path, struct packet *packet)
 {
 	if (packet_icmp(packet)->type == ICMP_ECHO_REQUEST)
 		return icmp_echo(path, packet);
-	return is_error(packet) ? icmp_translate(path, packet) : DROP_icmp_ignored;
+	return icmp_reports_error(packet) ? icmp_translate(path, packet) : DROP_icmp_ignored;
 }
 
 static enum verdict to_vip(struct path *path, struct packet *packet)
@@ -125,18 +131,38 @@ static enum verdict route(struct path *path, struct packet *packet)
 	return egress_send(path, packet);
 }
 
+/* What is neither for a service nor for the appliance. */
+static enum verdict pass_on(struct path *path, struct packet *packet)
+{
+	return path->snapshot->bridge.on ? bridge_packet(path, packet) : route(path, packet);
+}
+
+/* True where no service wants a packet from a backend, and somebody else may. */
+static bool is_for_others(const struct snapshot *snapshot, enum verdict verdict)
+{
+	switch (verdict) {
+	case DROP_no_flow:
+	case DROP_icmp_unmatched:
+		return snapshot->bridge.on || snapshot->forwarding;
+	case DROP_icmp_malformed:
+	case DROP_icmp_ignored:
+		return snapshot->bridge.on;
+	default:
+		return false;
+	}
+}
+
 static enum verdict from_backend(struct path *path, struct packet *packet)
 {
 	enum verdict verdict;
 
 	if (packet->protocol == PROTOCOL_NUMBER_TCP || packet->protocol == PROTOCOL_NUMBER_UDP)
 		verdict = serve_reply(path, packet);
-	else if (is_error(packet))
+	else if (icmp_reports_error(packet))
 		verdict = icmp_translate(path, packet);
 	else
-		return route(path, packet);
-	bool is_a_services = verdict != DROP_no_flow && verdict != DROP_icmp_unmatched;
-	return is_a_services || !path->snapshot->forwarding ? verdict : route(path, packet);
+		return pass_on(path, packet);
+	return is_for_others(path->snapshot, verdict) ? pass_on(path, packet) : verdict;
 }
 
 /* What became of a first fragment is what becomes of those that follow it. */
@@ -182,34 +208,45 @@ static bool is_for_many(const struct snapshot *snapshot, const struct packet *pa
 	       (local == NONE && snapshot_is_broadcast(snapshot, packet->destination));
 }
 
-static enum verdict receive_packet(struct path *path, struct packet *packet)
+static enum verdict receive_packet(struct path *path, struct packet *packet, uint32_t local,
+				   bool heard)
 {
 	const struct snapshot *snapshot = path->snapshot;
-	const struct snapshot_interface *in = &snapshot->interface[packet->frame->interface];
-	bool from_backend_side = in->sides & SIDE_BACKEND;
-	bool later = packet->fragment == FRAGMENT_LATER;
-	uint32_t local = snapshot_local_find(snapshot, packet->destination);
 
-	if (snapshot_local_find(snapshot, packet->source) != NONE)
-		return DROP_ip_source_is_ours;
 	if (snapshot_is_broadcast(snapshot, packet->source))
 		return DROP_ip_bad_source;
-	bool heard = from_backend_side && !later && heartbeat_heard(path, packet);
 	if (is_for_many(snapshot, packet, local))
 		return heard ? VERDICT_CONSUMED : DROP_ip_bad_destination;
-	if (later)
+	if (packet->fragment == FRAGMENT_LATER)
 		return follow_fragment(path, packet);
 	if (local != NONE && snapshot->local[local].interface == NONE)
 		return to_vip(path, packet);
 	if (local != NONE)
 		return to_appliance(path, packet, heard);
-	return from_backend_side ? from_backend(path, packet) : route(path, packet);
+	return is_from_backend_side(path, packet) ? from_backend(path, packet) :
+						    route(path, packet);
+}
+
+/* True for what has nothing to do with the appliance, where that crosses. */
+static bool is_bystander(const struct path *path, const struct packet *packet, uint32_t local)
+{
+	if (!path->snapshot->bridge.on)
+		return false;
+	return (local == NONE && is_for_many(path->snapshot, packet, local)) ||
+	       !bridge_minds(path, packet, local);
 }
 
 static enum verdict route_packet(struct path *path, struct packet *packet)
 {
-	enum verdict verdict = receive_packet(path, packet);
+	uint32_t local = snapshot_local_find(path->snapshot, packet->destination);
 
+	if (snapshot_local_find(path->snapshot, packet->source) != NONE)
+		return DROP_ip_source_is_ours;
+	bool heard = is_from_backend_side(path, packet) && packet->fragment != FRAGMENT_LATER &&
+		     heartbeat_heard(path, packet);
+	if (is_bystander(path, packet, local))
+		return bridge_packet(path, packet);
+	enum verdict verdict = receive_packet(path, packet, local, heard);
 	if (packet->fragment == FRAGMENT_FIRST)
 		remember_fragment(path, packet, verdict);
 	return verdict;
@@ -230,11 +267,12 @@ enum verdict path_route_ipv4(struct path *path, struct frame *frame)
  * others are looked at: its bytes, the bucket of its flow, the flow itself. Only the last time
  * changes anything, in the order of arrival. */
 struct arrival {
-	enum { ARRIVED_DROPPED, ARRIVED_ARP, ARRIVED_PACKET } as;
+	enum { ARRIVED_DROPPED, ARRIVED_ARP, ARRIVED_PACKET, ARRIVED_FRAME } as;
 	enum verdict drop;
 	struct packet packet;
 };
 
+/* Bridged, there is nothing that a frame can say of itself for which it would not cross. */
 static bool look_at_ethernet(const struct path *path, const struct frame *frame,
 			     enum verdict *ret_drop)
 {
@@ -244,11 +282,24 @@ static bool look_at_ethernet(const struct path *path, const struct frame *frame,
 	*ret_drop = DROP_frame_truncated;
 	if (frame->length < ETHERNET_SIZE || frame->length < frame->wire_length)
 		return false;
+	if (path->snapshot->bridge.on)
+		return true;
 	*ret_drop = DROP_not_for_us;
 	if (!(ethernet->destination.byte[0] & 1) && !mac_equal(&ethernet->destination, &in->mac))
 		return false;
 	*ret_drop = DROP_vlan_tagged;
 	return !frame->vlan_tpid || !(frame->vlan_tci & VLAN_ID_MASK);
+}
+
+static void look_at_packet(const struct path *path, struct frame *frame, struct arrival *arrival)
+{
+	if (packet_parse_ipv4(&arrival->packet, frame, &arrival->drop)) {
+		packet_identify(&arrival->packet, path->flows.seed);
+		flow_prefetch_bucket(&path->flows, arrival->packet.hash);
+		arrival->as = ARRIVED_PACKET;
+	} else if (path->snapshot->bridge.on && !bridge_names_us(path, frame)) {
+		arrival->as = ARRIVED_FRAME;
+	}
 }
 
 static void look_at(const struct path *path, struct frame *frame, struct arrival *arrival)
@@ -257,36 +308,44 @@ static void look_at(const struct path *path, struct frame *frame, struct arrival
 	if (!look_at_ethernet(path, frame, &arrival->drop))
 		return;
 	switch (from_be16(((const struct ethernet *)frame->data)->type)) {
-	case ETHERTYPE_IPV4:
-		if (!packet_parse_ipv4(&arrival->packet, frame, &arrival->drop))
-			return;
-		packet_identify(&arrival->packet, path->flows.seed);
-		flow_prefetch_bucket(&path->flows, arrival->packet.hash);
-		arrival->as = ARRIVED_PACKET;
-		return;
+	case ETHERTYPE_IPV4: look_at_packet(path, frame, arrival); return;
 	case ETHERTYPE_ARP: arrival->as = ARRIVED_ARP; return;
-	case ETHERTYPE_IPV6: arrival->drop = DROP_ipv6; return;
+	case ETHERTYPE_IPV6: arrival->drop = DROP_ipv6; break;
 	case ETHERTYPE_VLAN:
-	case ETHERTYPE_QINQ: arrival->drop = DROP_vlan_tagged; return;
-	default: arrival->drop = DROP_unknown_ethertype; return;
+	case ETHERTYPE_QINQ: arrival->drop = DROP_vlan_tagged; break;
+	default: arrival->drop = DROP_unknown_ethertype; break;
 	}
+	if (path->snapshot->bridge.on)
+		arrival->as = ARRIVED_FRAME;
+}
+
+static enum verdict receive_arp(struct path *path, struct frame *frame, uint32_t *ret_interface)
+{
+	return path->snapshot->bridge.on ? bridge_arp(path, frame, ret_interface) :
+					   arp_receive(path, frame);
 }
 
 static struct outcome handle(struct path *path, struct frame *frame, struct arrival *arrival)
 {
-	struct packet *packet = &arrival->packet;
+	struct outcome outcome = {.backend = NONE, .interface = NONE};
 
 	switch (arrival->as) {
+	case ARRIVED_PACKET:
+		outcome.verdict = route_packet(path, &arrival->packet);
+		outcome.backend = arrival->packet.backend;
+		outcome.interface = arrival->packet.out_interface;
+		break;
 	case ARRIVED_ARP:
-		return (struct outcome){arp_receive(path, frame), NONE, NONE};
-	case ARRIVED_PACKET: {
-		enum verdict verdict = route_packet(path, packet);
-
-		return (struct outcome){verdict, packet->backend, packet->out_interface};
+		outcome.verdict = receive_arp(path, frame, &outcome.interface);
+		break;
+	case ARRIVED_FRAME:
+		outcome.verdict = bridge_frame(path, frame, &outcome.interface);
+		break;
+	case ARRIVED_DROPPED:
+		outcome.verdict = arrival->drop;
+		break;
 	}
-	default:
-		return (struct outcome){arrival->drop, NONE, NONE};
-	}
+	return outcome;
 }
 
 static void receive_batch(struct path *path, struct frame *frames, struct outcome *outcomes,

@@ -58,7 +58,7 @@ struct path_output {
 struct outcome {
 	enum verdict verdict;
 	uint32_t backend;    /* id of the chosen backend, or NONE */
-	uint32_t interface;  /* where it left, or NONE */
+	uint32_t interface;  /* where it left, EVERY_FRONTEND, or NONE */
 };
 
 struct interface_counters {
@@ -148,6 +148,7 @@ struct lookup {
 	uint32_t service, backend; /* ids, or NONE */
 	uint32_t slot;             /* of the Maglev table */
 	uint32_t interface;        /* where it would leave, or NONE */
+	bool bridged;              /* no next hop: its MACs stay */
 	be32 next_hop;
 	bool has_mac;
 	struct mac_address mac;

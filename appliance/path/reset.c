@@ -38,7 +38,8 @@ static struct tcp reset_of(const struct packet *packet)
 	return reset;
 }
 
-static void send(struct path *path, const struct packet *packet, const struct snapshot_route *route)
+static void send(struct path *path, const struct packet *packet,
+		 const struct snapshot_route *way_back)
 {
 	const struct originate what = {
 		.source = packet->destination,
@@ -50,24 +51,22 @@ static void send(struct path *path, const struct packet *packet, const struct sn
 	uint8_t bytes[ORIGINATE_HEADERS + TCP_SIZE_MIN];
 	size_t length = originate_tcp(&reset, &what, bytes + ORIGINATE_HEADERS);
 
-	originate_send(path, &what, bytes, length, route);
+	originate_answer(path, &what, bytes, length, way_back, packet);
 }
 
 void reset_send(struct path *path, const struct packet *packet)
 {
-	const struct snapshot_route *route = snapshot_route_find(path->snapshot, packet->source,
-								 packet->frame->interface);
+	struct snapshot_route way_back;
 
-	if (route && may_be_reset(packet))
-		send(path, packet, route);
+	if (may_be_reset(packet) && originate_way_back(path, packet, &way_back))
+		send(path, packet, &way_back);
 }
 
 void reset_client(struct path *path, const struct packet *packet)
 {
-	const struct snapshot_route *route = snapshot_route_find(path->snapshot, packet->source,
-								 packet->frame->interface);
+	struct snapshot_route way_back;
 
-	if (route && may_be_reset(packet) &&
+	if (may_be_reset(packet) && originate_way_back(path, packet, &way_back) &&
 	    limiter_take(&path->limiter[LIMIT_RESET], path->now_ns))
-		send(path, packet, route);
+		send(path, packet, &way_back);
 }

@@ -70,7 +70,8 @@ static bool flow_ends_for_reply(const struct path *path, const struct flow *flow
 	if (!path_service_stands(path, flow))
 		return true;
 	*ret_reason = FLOW_CLOSE_BACKEND_LOST;
-	return backend == NONE || path->snapshot->backend[backend].admin == BACKEND_DISABLED;
+	return !flow_is_direct(flow) &&
+	       (backend == NONE || path->snapshot->backend[backend].admin == BACKEND_DISABLED);
 }
 
 /* Sends what has a flow: what is dropped on the way out uses up no request. */
@@ -266,14 +267,16 @@ enum verdict serve_client(struct path *path, struct packet *packet)
 	return verdict;
 }
 
-/* From a backend's address and port that one service alone reaches: the VIP is its source. */
+/* From a backend's address and port that one service alone reaches: the VIP is its source.
+ * Bridged, where its own calls cross as they are, a SYN is none. */
 static enum verdict reply_without_flow(struct path *path, struct packet *packet)
 {
 	uint32_t index = snapshot_reply_find(path->snapshot, packet->source, packet->source_port,
 					     packet->protocol);
 	enum verdict drop;
 
-	if (index == NONE || path->snapshot->reply[index].service == NONE)
+	if (index == NONE || path->snapshot->reply[index].service == NONE ||
+	    (path->snapshot->bridge.on && flow_life_is_syn(packet->tcp_flags)))
 		return DROP_no_flow;
 	const struct snapshot_reply *reply = &path->snapshot->reply[index];
 	const struct snapshot_service *service = &path->snapshot->service[reply->service];

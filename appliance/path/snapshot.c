@@ -98,6 +98,17 @@ uint32_t snapshot_heartbeat_next(const struct snapshot *snapshot, be32 address, 
 	return NONE;
 }
 
+bool snapshot_is_backend(const struct snapshot *snapshot, be32 address)
+{
+	const uint32_t hash = snapshot_hash_address(address);
+	uint32_t found;
+
+	for (uint32_t step = 0; (found = probe(&snapshot->backend_index, hash, step)) != NONE; step++)
+		if (same32(snapshot->backend[found].address, address))
+			return true;
+	return false;
+}
+
 uint32_t snapshot_backend_of(const struct snapshot *snapshot, uint32_t id)
 {
 	const uint32_t slot = id & SLOT_MASK;
@@ -154,4 +165,25 @@ const struct snapshot_route *snapshot_route_find(const struct snapshot *snapshot
 			longest = route;
 	}
 	return longest;
+}
+
+uint32_t snapshot_frontend_find(const struct snapshot *snapshot, be32 address)
+{
+	const struct snapshot_route *longest = NULL;
+
+	if (snapshot->bridge.frontends == 1)
+		return snapshot->bridge.frontend[0];
+	for (uint32_t i = 0; i < snapshot->routes; i++) {
+		const struct snapshot_route *route = &snapshot->route[i];
+
+		if (!in_prefix(address, route->prefix, route->length) ||
+		    !(snapshot->interface[route->interface].sides & SIDE_FRONTEND))
+			continue;
+		if (longest && route->length < longest->length)
+			break;
+		if (longest && route->interface != longest->interface)
+			return EVERY_FRONTEND;
+		longest = route;
+	}
+	return longest ? longest->interface : EVERY_FRONTEND;
 }

@@ -29,6 +29,8 @@ enum {
 	NONE = 0xffffffff,        /* no index */
 };
 
+enum { EVERY_FRONTEND = NONE - 1 }; /* in the place of an interface's index */
+
 enum interface_side { SIDE_FRONTEND = 1, SIDE_BACKEND = 2 };
 
 struct snapshot_interface {
@@ -38,6 +40,14 @@ struct snapshot_interface {
 	bool up;         /* present, with link, and its ring open */
 	uint16_t mtu;
 	be32 address;    /* the first one: source of ARP probes and ICMP; zero: none */
+};
+
+/* The topology bridged: which interfaces the bump in the wire joins. */
+struct snapshot_bridge {
+	bool on;           /* false: routed, and nothing of the rest is set */
+	uint32_t backend;  /* the interface of the backends; NONE: not there */
+	uint32_t frontends;
+	uint16_t frontend[INTERFACES_MAX];
 };
 
 /* An address that the appliance answers for. */
@@ -156,6 +166,7 @@ struct snapshot {
 	uint64_t seed;          /* of every hash that decides; the same on appliances that share VIPs */
 	bool reject;            /* no-service reject */
 	bool forwarding;        /* SEMANTICS: anything else is routed instead of dropped */
+	struct snapshot_bridge bridge;
 	bool vip_echo_available; /* echo only while a service of the VIP has a usable backend */
 
 	uint32_t interfaces, locals, routes, neighbors, backends, pools, services, replies, targets;
@@ -172,6 +183,7 @@ struct snapshot {
 	const struct snapshot_registration *registration;
 
 	struct snapshot_index local_index, service_index, reply_index;
+	struct snapshot_index backend_index; /* by address */
 	struct snapshot_index target_index;  /* by address, heartbeats of `from any` and `from port` */
 
 	/* By slot: index into the arrays above, NONE where the slot is empty. */
@@ -187,6 +199,8 @@ uint32_t snapshot_reply_find(const struct snapshot *snapshot, be32 address, be16
 			     uint8_t protocol);
 /* The first heartbeat target of the address at or after index position `*cursor` (start at 0). */
 uint32_t snapshot_heartbeat_next(const struct snapshot *snapshot, be32 address, uint32_t *cursor);
+/* True where a backend of any pool has the address. */
+bool snapshot_is_backend(const struct snapshot *snapshot, be32 address);
 /* By stable id; NONE where the object is gone. */
 uint32_t snapshot_backend_of(const struct snapshot *snapshot, uint32_t id);
 uint32_t snapshot_service_of(const struct snapshot *snapshot, uint32_t id);
@@ -203,5 +217,9 @@ uint32_t snapshot_hash_endpoint(be32 address, be16 port, uint8_t protocol);
  * first: replies leave by the frontend that the flow came in on. NULL: no route. */
 const struct snapshot_route *snapshot_route_find(const struct snapshot *snapshot, be32 address,
 						 uint32_t interface);
+
+/* Bridged: the frontend that clients at `address` are behind, by the longest prefix; EVERY_FRONTEND
+ * where none has it, or two alike. */
+uint32_t snapshot_frontend_find(const struct snapshot *snapshot, be32 address);
 
 #endif

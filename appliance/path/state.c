@@ -56,6 +56,8 @@ static void flow_has_closed(void *context, const struct flow *flow, enum flow_cl
 	struct path *path = context;
 
 	(void)reason;
+	if (flow_is_direct(flow))
+		return;
 	/* A slot that has another owner by now counts that one's flows. */
 	if (path->backend[flow->backend & SLOT_MASK].id == flow->backend)
 		path->backend[flow->backend & SLOT_MASK].counters.active_flows--;
@@ -229,7 +231,8 @@ void path_sweep(struct path *path, uint32_t *cursor, uint32_t budget)
 
 		if (!path_service_stands(path, flow))
 			flow_close(&path->flows, flow, FLOW_CLOSE_CLEARED);
-		else if ((backend == NONE ||
+		else if (!flow_is_direct(flow) &&
+			 (backend == NONE ||
 			  snapshot->backend[backend].admin == BACKEND_DISABLED) &&
 			 !waits_for_reset(snapshot, flow))
 			flow_close(&path->flows, flow, FLOW_CLOSE_BACKEND_LOST);

@@ -124,6 +124,16 @@ static void a_broken_rule_is_told_with_the_objects_that_break_it(void **state)
 		 "service \"www\": front-timeout means nothing to tcp, only to udp and any"},
 		{{"set service www back-timeout 500ms"},
 		 "service \"www\": back-timeout means nothing to tcp, only to udp and any"},
+		{{"set global topology bridged", "set interface ext role both"},
+		 "interface \"ext\" has role both: in topology bridged an interface is on one side, "
+		 "frontend or backend"},
+		{{"set global topology bridged", "add interface x role backend address 10.1.0.1/24"},
+		 "interfaces \"int\" and \"x\" have role backend: topology bridged takes one backend "
+		 "interface"},
+		{{"set global topology bridged", "add interface x role frontend"},
+		 "interface \"x\" needs an address: with several frontends replies find their way by it"},
+		{{"set global topology bridged", "add interface x role frontend address 203.0.113.1/32"},
+		 "203.0.113.1 is an address of interface \"ext\" and of interface \"x\""},
 		{{"add check c arp port 80"}, "check \"c\": port means nothing to a check of type arp"},
 	};
 
@@ -157,6 +167,9 @@ static void what_only_looks_like_a_broken_rule_is_accepted(void **state)
 		{"add check c heartbeat timeout 10"},
 		{"add check c udp port 53 payload x expect y"},
 		{"add neighbor 10.0.0.7 mac 02:00:00:00:00:07 interface int"},
+		{"set global topology bridged", "set interface int address 203.0.113.2/24",
+		 "add interface x role frontend address 203.0.113.3/32",
+		 "add backend web 192.168.0.1:80"},
 	};
 
 	(void)state;
@@ -178,6 +191,9 @@ static void what_is_hardly_meant_is_warned_of(void **state)
 		 "no interface has the role frontend: services have no clients"},
 		{{"set interface int role frontend"},
 		 "no interface has the role backend: services have no servers"},
+		{{"set global topology bridged", "add service b 10.0.0.10:80/tcp pool web"},
+		 "topology bridged answers no ARP for VIPs: clients in the VIP's own network find it only "
+		 "if a host behind the appliance answers: service \"b\""},
 		{{"add service b 10.0.0.10:80/tcp pool web"},
 		 "the VIP is in a network of backends, which answer clients there past the appliance: "
 		 "service \"b\""},
