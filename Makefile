@@ -64,7 +64,7 @@ $(BUILD)/%.o: %.c
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
-.PHONY: units test demo lint install clean help
+.PHONY: units test demo soak lint install clean help
 units: $(UNITS)   ## build the unit test programs
 
 # Packages first: nothing below compiles without them. As many jobs as processors, unless -j says.
@@ -78,6 +78,14 @@ test:   ## install what is missing, build, run all tests (SUITE="unit net": only
 demo:   ## the whole appliance in a lab of namespaces, from nothing, with real traffic
 	$(Q)$(call with_deps,demo) all
 	$(Q)LB_BUILD=$(BUILD) scripts/demo
+
+# The same churn for as long as asked, over and over with what one seed decides.
+SECONDS := 600
+SEED    := 1
+soak:   ## everything changes under live connections, for SECONDS=600 with SEED=1
+	$(Q)$(call with_deps,test) all
+	$(Q)LB_BUILD=$(BUILD) LB_SOAK=$(SECONDS) LB_SEED=$(SEED) \
+		/usr/bin/python3 -B -m pytest tests/net/test_soak.py -q -s --no-header
 
 lint:   ## static checks: warnings, analyzers, purity of the packet path, scripts, manuals
 	$(Q)$(call with_deps,lint) $(PATH_LIB)
