@@ -23,7 +23,7 @@ enum {
 static const struct setting {
 	const char *name, *scheduler, *affinity, *when_full, *idle_timeout, *max_flows;
 	const char *fail_open, *on_backend_loss;
-	unsigned idle_s;    /* idle_timeout as a number */
+	const char *requests, *responses, *lifetime, *front_timeout, *back_timeout; /* of UDP */
 	bool second_vip;    /* for which the backends' replies look alike */
 } settings[] = {
 	{.name = "plain"},
@@ -31,10 +31,12 @@ static const struct setting {
 	{.name = "round-robin", .scheduler = "round-robin"},
 	{.name = "least-connections", .scheduler = "least-connections"},
 	{.name = "shed when full", .when_full = "shed"},
-	{.name = "short idle times", .idle_timeout = "20", .idle_s = 20},
+	{.name = "short idle times", .idle_timeout = "20"},
 	{.name = "a cap", .max_flows = "12"},
 	{.name = "ambiguous replies", .second_vip = true},
 	{.name = "fail-open", .fail_open = "on"},
+	{.name = "caps of datagrams", .requests = "4", .responses = "3"},
+	{.name = "ages and silence", .lifetime = "6", .front_timeout = "3", .back_timeout = "4"},
 	{.name = "reset on loss", .on_backend_loss = "reset", .second_vip = true},
 };
 
@@ -67,8 +69,14 @@ struct connection {
 	bool bound;            /* the appliance has a flow of it; the rest says more of that flow */
 	bool answered, established;
 	unsigned host, life;   /* whom it is bound to, and the host's life then */
-	uint64_t last_ns;
+	unsigned requests, responses;
+	uint64_t born_ns, last_ns, asked_ns, answered_ns;
 };
+
+static bool is_udp(const struct connection *connection)
+{
+	return services[connection->service].protocol == PROTOCOL_NUMBER_UDP;
+}
 
 /* How often the interesting things have happened, so that they did. */
 static struct tally {
@@ -105,7 +113,7 @@ static uint32_t dice(struct simulation *sim, uint32_t sides)
 static bool is_alive(const struct simulation *sim, const struct host *host)
 {
 	return host->present && !host->disabled && host->heard_ns &&
-	       sim->world->now_ns - host->heard_ns < HEARTBEAT_S * UINT64_C(1000000000);
+	       sim->world->now_ns - host->heard_ns < (uint64_t)HEARTBEAT_S * SECOND;
 }
 
 static bool is_usable(const struct simulation *sim, const struct host *host)
@@ -128,8 +136,8 @@ static bool takes_new(const struct simulation *sim, const struct host *host)
 					!host->drains && host->weight);
 }
 
-/* Who was failed open when the snapshot was made stays so until the next one: nobody searches a pool
- * for the first backend that comes back. */
+/* Who was failed open when the snapshot was made stays so until the next one: nobody searches a
+ * pool for the first backend that comes back. */
 static bool keeps_flows(const struct simulation *sim, const struct host *host)
 {
 	bool was_open = sim->setting->fail_open && !sim->world->path->snapshot->pool[0].usable;
@@ -146,24 +154,41 @@ static bool anybody_takes_new(const struct simulation *sim)
 	return false;
 }
 
-/* Seconds that a flow is promised to be kept after its last packet (SEMANTICS, idle timeouts). */
+static uint64_t number(const char *text)
+{
+	return text ? strtoul(text, NULL, 10) : 0;
+}
+
+/* For how long a flow is promised to be kept after its last packet (SEMANTICS, idle timeouts). */
 static uint64_t promised_ns(const struct simulation *sim, const struct connection *connection)
 {
-	unsigned idle_s = sim->setting->idle_s;
-	unsigned s = 30;
+	uint64_t idle_s = number(sim->setting->idle_timeout), s = 30;
 
-	if (services[connection->service].protocol == PROTOCOL_NUMBER_UDP)
+	if (is_udp(connection))
 		s = idle_s ? idle_s : connection->answered ? 180 : 30;
 	else if (connection->established)
 		s = idle_s ? idle_s : 900;
-	return s * UINT64_C(1000000000);
+	return s * SECOND;
+}
+
+/* True where more time has passed since then than a setting gives. */
+static bool is_over(const struct simulation *sim, const char *setting, uint64_t since_ns)
+{
+	return setting && sim->world->now_ns - since_ns >= number(setting) * SECOND;
 }
 
 /* True while the flow stands, as far as time and its host's fate go. */
 static bool stands(const struct simulation *sim, const struct connection *connection)
 {
-	return connection->bound && connection->life == sim->host[connection->host].life &&
-	       sim->world->now_ns - connection->last_ns < promised_ns(sim, connection);
+	const struct setting *setting = sim->setting;
+
+	if (!connection->bound || connection->life != sim->host[connection->host].life ||
+	    sim->world->now_ns - connection->last_ns >= promised_ns(sim, connection))
+		return false;
+	return !is_udp(connection) ||
+	       !(is_over(sim, setting->lifetime, connection->born_ns) ||
+		 is_over(sim, setting->front_timeout, connection->asked_ns) ||
+		 is_over(sim, setting->back_timeout, connection->answered_ns));
 }
 
 #endif

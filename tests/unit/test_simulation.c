@@ -62,7 +62,7 @@ static uint8_t client_flags(struct simulation *sim, const struct connection *con
 {
 	uint32_t roll = dice(sim, 32);
 
-	if (services[connection->service].protocol == PROTOCOL_NUMBER_UDP)
+	if (is_udp(connection))
 		return 0;
 	if (roll == 0)
 		return TCP_RST;
@@ -110,14 +110,25 @@ static void check_refusal(struct simulation *sim, enum verdict verdict, uint8_t 
 static void learn_from_request(struct simulation *sim, struct connection *connection,
 			       uint8_t flags, bool keeps, bool is_new, unsigned host)
 {
+	const uint64_t now_ns = sim->world->now_ns;
+
 	if (is_new)
 		*connection = (struct connection){
 			.client = connection->client, .service = connection->service,
-			.port = connection->port, .host = host, .life = sim->host[host].life};
+			.port = connection->port, .life = sim->host[host].life,
+			.born_ns = now_ns, .answered_ns = now_ns};
 	connection->host = host;
 	connection->bound = (keeps || is_new) && !(flags & (TCP_FIN | TCP_RST));
 	connection->established |= connection->answered && !(flags & TCP_SYN);
-	connection->last_ns = sim->world->now_ns;
+	connection->requests++;
+	connection->last_ns = connection->asked_ns = now_ns;
+}
+
+/* True where the client has had all requests that the flow is given: refused, it ends nothing. */
+static bool used_up(const struct simulation *sim, const struct connection *connection)
+{
+	return sim->setting->requests && is_udp(connection) &&
+	       connection->requests >= number(sim->setting->requests);
 }
 
 static void client_sends(struct simulation *sim, struct connection *connection)
@@ -135,6 +146,11 @@ static void client_sends(struct simulation *sim, struct connection *connection)
 		.id = (uint16_t)dice(sim, 65536), .payload = dice(sim, 40)};
 	enum verdict verdict = receive(sim, &packet);
 
+	if (keeps && used_up(sim, connection)) {
+		expect(sim, verdict == DROP_requests_used_up);
+		tally.refused[verdict]++;
+		return;
+	}
 	if (verdict != VERDICT_FORWARDED) {
 		expect(sim, !keeps);
 		check_refusal(sim, verdict, flags);
@@ -160,7 +176,7 @@ static uint8_t backend_flags(struct simulation *sim, const struct connection *co
 {
 	uint32_t roll = dice(sim, 32);
 
-	if (services[connection->service].protocol == PROTOCOL_NUMBER_UDP)
+	if (is_udp(connection))
 		return 0;
 	if (roll == 0)
 		return TCP_RST | TCP_ACK;
@@ -198,7 +214,9 @@ static void backend_answers(struct simulation *sim, struct connection *connectio
 	expect(sim, sent.destination.raw == world_address(packet.destination).raw);
 	expect(sim, from_be16(sent.destination_port) == connection->port);
 	connection->answered = true;
-	connection->last_ns = sim->world->now_ns;
+	connection->last_ns = connection->answered_ns = sim->world->now_ns;
+	if (is_udp(connection) && ++connection->responses == number(sim->setting->responses))
+		connection->bound = false;
 }
 
 static void host_beats(struct simulation *sim, struct host *host)
@@ -214,12 +232,12 @@ static void host_beats(struct simulation *sim, struct host *host)
 /* Everything that is due is done, and who beats has beaten when the others look. */
 static void time_passes(struct simulation *sim)
 {
-	static const uint64_t ms[] = {1, 1, 1, 1, 10, 10, 100, 100, 300, 1000, 1000, 1000, 2000, 5000};
+	static const uint64_t ms[] = {1, 1, 1, 1, 10, 10, 100, 100, 300, 1000, 1000, 2000, 5000};
 	uint32_t roll = dice(sim, 64);
 	struct world *world = sim->world;
 
 	world->now_ns += (roll == 0 ? 1000000 : roll == 1 ? 100000 : roll == 2 ? 31000 :
-			  ms[roll % (sizeof(ms) / sizeof(ms[0]))]) * 1000000;
+			  ms[roll % (sizeof(ms) / sizeof(ms[0]))]) * (SECOND / 1000);
 	do {
 		world->sent = 0;
 		path_tick(world->path, world->now_ns);
@@ -315,12 +333,12 @@ static void stranger_sends(struct simulation *sim)
 
 static void check_gauges(const struct simulation *sim)
 {
-	const struct snapshot *snapshot = sim->world->path->snapshot;
+	struct path *path = sim->world->path;
 	uint32_t active = 0;
 
-	for (uint32_t i = 0; i < snapshot->services; i++)
-		active += path_service_counters(sim->world->path, snapshot->service[i].id)->active_flows;
-	expect(sim, active == path_flows(sim->world->path)->live);
+	for (uint32_t i = 0; i < path->snapshot->services; i++)
+		active += path_service_counters(path, path->snapshot->service[i].id)->active_flows;
+	expect(sim, active == path_flows(path)->live);
 }
 
 /* Mostly one of a few, and others as time goes on: connections live, and the table is full. */
@@ -371,7 +389,7 @@ static void set_up(struct simulation *sim)
 		  "affinity", or_else(setting->affinity, "5-tuple"),
 		  "scheduler", or_else(setting->scheduler, "maglev"));
 	world_delete(world, KIND_SERVICE, "name", "web");
-	for (unsigned i = 0; i < services_of(setting); i++)
+	for (unsigned i = 0; i < services_of(setting); i++) {
 		world_add(world, KIND_SERVICE, "name", services[i].name, "address",
 			  services[i].endpoint, "pool", "web",
 			  "when-full", or_else(setting->when_full, "stateless"),
@@ -379,6 +397,15 @@ static void set_up(struct simulation *sim)
 			  "max-flows", or_else(setting->max_flows, "none"),
 			  "fail-open", or_else(setting->fail_open, "off"),
 			  "on-backend-loss", or_else(setting->on_backend_loss, "reselect"));
+		if (services[i].protocol == PROTOCOL_NUMBER_UDP)
+			assert_in_range(world_change(
+				world, VERB_SET, KIND_SERVICE, "name", services[i].name,
+				"requests", or_else(setting->requests, "0"),
+				"responses", or_else(setting->responses, "0"),
+				"lifetime", or_else(setting->lifetime, "0"),
+				"front-timeout", or_else(setting->front_timeout, "0"),
+				"back-timeout", or_else(setting->back_timeout, "0"), NULL), 0, 1);
+	}
 	for (unsigned i = 0; i < HOSTS; i++) {
 		struct host *host = &sim->host[i];
 
@@ -404,7 +431,7 @@ static void run_down(struct simulation *sim)
 {
 	struct world *world = sim->world;
 
-	world->now_ns += 3600 * UINT64_C(1000000000);
+	world->now_ns += 3600ULL * SECOND;
 	for (unsigned ticks = 0; path_flows(world->path)->live && ticks < FLOWS; ticks++) {
 		world->sent = 0;
 		path_tick(world->path, world->now_ns);
@@ -422,9 +449,11 @@ static void check_tally(unsigned seeds)
 {
 	static const enum verdict refusals[] = {DROP_no_backend, DROP_flow_table_full,
 						DROP_service_flows_full, DROP_reply_collision,
-						DROP_no_flow, DROP_backend_lost};
+						DROP_no_flow, DROP_backend_lost,
+						DROP_requests_used_up};
 	static const enum flow_close_reason closes[] = {
-		FLOW_CLOSE_IDLE, FLOW_CLOSE_RESET, FLOW_CLOSE_CLOSED, FLOW_CLOSE_DRAIN,
+		FLOW_CLOSE_IDLE, FLOW_CLOSE_LIFETIME, FLOW_CLOSE_REQUESTS,
+		FLOW_CLOSE_RESPONSES, FLOW_CLOSE_RESET, FLOW_CLOSE_CLOSED, FLOW_CLOSE_DRAIN,
 		FLOW_CLOSE_BACKEND_LOST};
 
 	assert_in_range(tally.promises, seeds * 300, UINT32_MAX);
