@@ -34,6 +34,7 @@ struct control {
 	struct store *store;      /* NULL in a replay: nothing is kept */
 	struct loop *loop;        /* NULL in a replay */
 	struct ports *ports;      /* NULL in a replay */
+	struct recording *recording; /* NULL: nobody captures */
 	struct config *running;
 	struct config *serving;   /* what runs, with what heartbeats have changed: as compiled */
 	struct members members;

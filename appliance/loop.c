@@ -44,6 +44,7 @@ struct loop {
 	void (*warn)(const char *sentence);
 	struct loop_stats stats;
 	struct mark older, newer; /* `share_ns` apart, or more where it slept */
+	struct capture *capture; /* NULL: nobody looks at the frames */
 	uint32_t interfaces;    /* highest index with a ring, plus one */
 	unsigned batch[INTERFACES_MAX]; /* frames taken at once: twice as many when full, or half */
 	struct ring *ring[INTERFACES_MAX];
@@ -79,6 +80,17 @@ unsigned loop_next_batch(unsigned batch, unsigned received)
 	return received < batch / 2 && batch > LOOP_BATCH_MIN ? batch / 2 : batch;
 }
 
+/* A batch of which somebody wants copies. */
+static void receive_captured(struct loop *loop, struct frame *frames, unsigned count,
+			     uint64_t now_ns)
+{
+	struct outcome outcomes[RING_BATCH_MAX];
+
+	capture_before(loop->capture, frames, count, now_ns);
+	path_receive(loop->path, frames, outcomes, count, now_ns);
+	capture_after(loop->capture, outcomes);
+}
+
 /* One batch of one interface; how many frames it had. */
 static unsigned take_batch(struct loop *loop, uint32_t interface, uint64_t now_ns)
 {
@@ -89,7 +101,10 @@ static unsigned take_batch(struct loop *loop, uint32_t interface, uint64_t now_n
 	if (!received)
 		return 0;
 	loop->batch[interface] = loop_next_batch(loop->batch[interface], received);
-	path_receive(loop->path, frames, NULL, received, now_ns);
+	if (loop->capture)
+		receive_captured(loop, frames, received, now_ns);
+	else
+		path_receive(loop->path, frames, NULL, received, now_ns);
 	ring_release(ring);
 	return received;
 }
@@ -389,4 +404,25 @@ void loop_stats(struct loop *loop, struct loop_stats *ret_stats)
 	struct stats_errand errand = {.loop = loop, .stats = ret_stats};
 
 	mailbox_call(loop->mailbox, loop_stats_errand, &errand);
+}
+
+struct capture_errand {
+	struct loop *loop;
+	struct capture *capture;
+};
+
+static void set_capture_errand(struct path *path, void *argument, uint64_t now_ns)
+{
+	struct capture_errand *errand = argument;
+
+	(void)path;
+	(void)now_ns;
+	errand->loop->capture = errand->capture;
+}
+
+void loop_set_capture(struct loop *loop, struct capture *capture)
+{
+	struct capture_errand errand = {.loop = loop, .capture = capture};
+
+	mailbox_call(loop->mailbox, set_capture_errand, &errand);
 }

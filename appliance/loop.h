@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "appliance/capture.h"
 #include "appliance/mailbox.h"
 #include "ring/ring.h"
 
@@ -43,6 +44,9 @@ struct ring *loop_swap_ring(struct loop *loop, uint32_t interface, struct ring *
 /* The interface's ring counters; zero where it has none. Runs as an errand. */
 void loop_ring_stats(struct loop *loop, uint32_t interface, struct ring_stats *ret_stats);
 void loop_stats(struct loop *loop, struct loop_stats *ret_stats);
+/* Frames are copied to the capture from now on, or to none with NULL: then no frame touches the
+ * one before any more. Runs as an errand. */
+void loop_set_capture(struct loop *loop, struct capture *capture);
 
 /* How many frames to take of a ring at once, after a batch of that size had so many: twice as many
  * while it is full, half while it is not half full. */

@@ -6,6 +6,7 @@
 #include "appliance/control.h"
 #include "appliance/deeds.h"
 #include "appliance/rates.h"
+#include "appliance/recording.h"
 #include "appliance/reports.h"
 
 static const struct config *running(void *context)
@@ -302,6 +303,10 @@ struct appliance control_appliance(struct control *control)
 		.backup = backup,
 		.report = reports_show,
 		.lookup = reports_lookup,
+		.capture = recording_begin,
+		.capture_take = recording_take,
+		.capture_stop = recording_stop,
+		.capture_end = recording_end,
 		.monitor = rates_look,
 		.monitor_end = rates_free,
 		.clear_counters = clear_counters,

@@ -103,6 +103,38 @@ static void monitor_end(struct rates *state)
 	(void)state;
 }
 
+static int capture(void *context, const struct capture_question *question, const char *user,
+		   struct recording **ret_recording, char *error, size_t error_size)
+{
+	(void)context;
+	(void)question;
+	(void)user;
+	(void)ret_recording;
+	return refuse(error, error_size);
+}
+
+static int capture_take(struct recording *recording, struct buffer *frames, struct buffer *lines,
+			struct recording_state *ret_state, char *error, size_t error_size)
+{
+	(void)recording;
+	(void)frames;
+	(void)lines;
+	(void)ret_state;
+	return refuse(error, error_size);
+}
+
+static int capture_stop(void *context, struct recording *recording, char *error, size_t error_size)
+{
+	(void)context;
+	(void)recording;
+	return refuse(error, error_size);
+}
+
+static void capture_end(struct recording *recording)
+{
+	(void)recording;
+}
+
 static int clear_counters(void *context, char *error, size_t error_size)
 {
 	(void)context;
@@ -196,6 +228,19 @@ static bool heard(void *context)
 	return true;
 }
 
+static void no_stream(void *context, const char *name)
+{
+	(void)context;
+	(void)name;
+}
+
+static void no_stream_more(void *context, const void *bytes, size_t size)
+{
+	(void)context;
+	(void)bytes;
+	(void)size;
+}
+
 static void no_console(void *context, const char *action)
 {
 	(void)context;
@@ -225,6 +270,10 @@ static int run_script(struct replay_config *config, const char *file, const char
 		.lookup = lookup,
 		.monitor = monitor,
 		.monitor_end = monitor_end,
+		.capture = capture,
+		.capture_take = capture_take,
+		.capture_stop = capture_stop,
+		.capture_end = capture_end,
 		.clear_counters = clear_counters,
 		.clear_flows = clear_flows,
 		.drain_deadline = drain_deadline,
@@ -239,6 +288,9 @@ static int run_script(struct replay_config *config, const char *file, const char
 		.error = to_stderr,
 		.needs_file = needs_file,
 		.file = no_file,
+		.stream = no_stream,
+		.stream_more = no_stream_more,
+		.stream_end = no_output_end,
 		.console = no_console,
 		.sample = no_sample,
 		.heard = heard,

@@ -100,6 +100,23 @@ static void sink_file(void *context, const char *name, const void *bytes, size_t
 	put_empty(client, MESSAGE_FILE_END);
 }
 
+static void sink_stream(void *context, const char *name)
+{
+	put_word(context, MESSAGE_STREAM, name);
+}
+
+static void sink_stream_more(void *context, const void *bytes, size_t size)
+{
+	struct client *client = context;
+
+	put_text_frames(&client->out, MESSAGE_FILE_MORE, bytes, size);
+}
+
+static void sink_stream_end(void *context)
+{
+	put_empty(context, MESSAGE_FILE_END);
+}
+
 static void sink_console(void *context, const char *action)
 {
 	put_word(context, MESSAGE_CONSOLE, action);
@@ -133,7 +150,8 @@ static struct session *new_session(struct client *client, const char *user)
 	const struct session_sink sink = {
 		.context = client, .output = sink_output, .filter = sink_filter,
 		.output_end = sink_output_end, .error = sink_error, .needs_file = sink_needs_file,
-		.file = sink_file, .console = sink_console,
+		.file = sink_file, .stream = sink_stream, .stream_more = sink_stream_more,
+		.stream_end = sink_stream_end, .console = sink_console,
 		.sample = sink_sample, .heard = sink_heard, .done = sink_done,
 	};
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "appliance/config/config.h"
+#include "cli/protocol.h"
 #include "cli/report.h"
 
 enum topic {
@@ -42,6 +43,21 @@ struct monitor_question {
 	char service[NAME_SIZE]; /* only this one, with the backends of its pool */
 	char pool[NAME_SIZE];    /* only its backends, and the services that use it */
 	bool drops;              /* neither, but the reasons for which frames are dropped */
+};
+
+/* Which frames are to be captured. */
+struct capture_question {
+	char interface[NAME_SIZE]; /* that came in there; "": anywhere */
+	uint32_t count;            /* so many; 0: without end */
+	const char *filter;        /* as tcpdump writes it; "": all */
+};
+
+/* A capture under way. */
+struct recording;
+
+struct recording_state {
+	uint64_t frames, lost;     /* given so far; for which there was no room */
+	bool ended;                /* no more will come */
 };
 
 /* The counters as they were at a monitor's last look. */
@@ -89,6 +105,21 @@ struct appliance {
 	int (*monitor)(void *context, const struct monitor_question *question, struct rates **state,
 		       struct report **ret_report, char *error, size_t error_size);
 	void (*monitor_end)(struct rates *state);
+
+	/* Begins a capture, of which there is one at a time (-EBUSY); to be given back with
+	 * capture_end. */
+	int (*capture)(void *context, const struct capture_question *question, const char *user,
+		       struct recording **ret_recording, char *error, size_t error_size);
+	/* Gives some of what has come, in buffers that the caller frees: bytes of a pcap file, and
+	 * a line of text for each frame. To be asked again while it gives any. */
+	int (*capture_take)(struct recording *recording, struct buffer *frames,
+			    struct buffer *lines, struct recording_state *ret_state, char *error,
+			    size_t error_size);
+	/* No further frames: of the capture that runs, whosever it is (NULL; -ENOENT: none does),
+	 * or of this one. What has come can be taken still. */
+	int (*capture_stop)(void *context, struct recording *recording, char *error,
+			    size_t error_size);
+	void (*capture_end)(struct recording *recording);
 
 	int (*clear_counters)(void *context, char *error, size_t error_size);
 	/* Closes matching flows; how many. */

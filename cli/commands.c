@@ -357,6 +357,7 @@ int command_run(struct session *session, const struct place *place)
 	case COMMAND_SHOW_REVISIONS: return show_revisions(session);
 	case COMMAND_LOOKUP: return run_lookup(session);
 	case COMMAND_MONITOR: return watch_begin(session, place);
+	case COMMAND_CAPTURE: return capturing_begin(session, place);
 	case COMMAND_CLEAR_COUNTERS: return clear_counters(session);
 	case COMMAND_CLEAR_FLOW: return clear_flow(session);
 	case COMMAND_EXPORT: return run_export(session);

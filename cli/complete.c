@@ -193,9 +193,9 @@ static void help_next(struct session *session, const struct cursor *cursor,
 	const struct attribute *attribute = next->parameter.attribute;
 
 	if (next->type == NEXT_VALUE) {
-		if (attribute->keywords && !next->second) {
+		if (attribute->keywords && !next->second)
 			help_keywords(help, attribute);
-		} else {
+		if (!attribute->keywords || next->second || attribute->flags & PARAMETER_FILE) {
 			help_parameter(help, next->word, attribute);
 			live_values(session, cursor, next, help_name, help);
 		}

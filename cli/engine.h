@@ -43,6 +43,16 @@ struct watch {
 	bool headed;          /* the rows have their heading */
 };
 
+/* A capture under way. */
+struct capturing {
+	bool active;
+	struct place place;
+	struct recording *recording; /* the appliance's */
+	struct recording_state state;
+	uint64_t next_ns;
+	char file[FILE_NAME_SIZE], verdicts[FILE_NAME_SIZE + sizeof(".verdicts")];
+};
+
 /* What the lines of one request come to: in force when all of them hold, or taken into the open
  * candidate. */
 struct transaction {
@@ -83,6 +93,7 @@ struct session {
 	size_t acts, acts_done, acts_capacity;
 	struct wait wait;
 	struct watch watch;
+	struct capturing capturing;
 	uint64_t now_ns;
 };
 
@@ -161,6 +172,11 @@ void wait_poll(struct session *session);
 int watch_begin(struct session *session, const struct place *place);
 void watch_poll(struct session *session);
 void watch_end(struct session *session);
+/* `capture`: its begin, what comes, and the end of it: at once, or when all has come that there is. */
+int capturing_begin(struct session *session, const struct place *place);
+void capturing_poll(struct session *session);
+void capturing_stop(struct session *session);
+void capturing_end(struct session *session);
 
 /* The attached file of that name, or NULL. */
 const struct attachment *session_attachment(const struct session *session, const char *name);

@@ -137,6 +137,19 @@ static const struct attribute backup_parameters[] = {
 	FILE_PARAMETER(NEEDED, "where to; a copy of the whole store"),
 };
 
+static const struct keyword capture_words[] = {{"stop", 0, "end the capture that runs"}, {0}};
+
+static const struct attribute capture_parameters[] = {
+	{"file", VALUE_TEXT, NEEDED | PARAMETER_RAW | PARAMETER_FILE, AT(file), 0, FILE_NAME_SIZE,
+	 .keywords = capture_words,
+	 .help = "where to; what became of each frame goes to FILE.verdicts"},
+	{"interface", VALUE_INTERFACE, 0, NAMES(name, INTERFACE),
+	 .help = "only frames that came in there"},
+	{"count", VALUE_NUMBER, 0, AT(count), 1, UINT32_MAX, .help = "end after so many frames"},
+	{"filter", VALUE_TEXT, OPERAND | PARAMETER_REST | PARAMETER_PACKETS, AT(file),
+	 .help = "only frames that match, as in tcpdump"},
+};
+
 static const struct attribute help_parameters[] = {
 	{"command", VALUE_TEXT, OPERAND | PARAMETER_REST, AT(file), .help = "its first words"},
 };
@@ -193,6 +206,8 @@ static const struct row rows[] = {
 	    .pipes = true, OWN(lookup_parameters)),
 	ONE(COMMAND_MONITOR, "monitor", NULL, "what goes on, as it goes on",
 	    OWN(monitor_parameters)),
+	ONE(COMMAND_CAPTURE, "capture", NULL, "received frames into a file, with what became of them",
+	    OWN(capture_parameters)),
 	ONE(COMMAND_CLEAR_COUNTERS, "clear", "counters", "set all counters to 0"),
 	ONE(COMMAND_CLEAR_FLOW, "clear", "flow", "close flows, all or some", OWN(clear_flow)),
 	ONE(COMMAND_CONFIGURE, "configure", NULL,
@@ -340,6 +355,8 @@ const char *parameter_placeholder(const struct attribute *attribute)
 {
 	if (attribute->flags & PARAMETER_FILE)
 		return "FILE";
+	if (attribute->flags & PARAMETER_PACKETS)
+		return "FILTER";
 	if (attribute->flags & PARAMETER_REST)
 		return "COMMAND";
 	if (attribute->flags & PARAMETER_PATTERN)

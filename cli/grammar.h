@@ -29,6 +29,7 @@ enum command_id {
 	COMMAND_SHOW_REVISIONS,
 	COMMAND_LOOKUP,
 	COMMAND_MONITOR,
+	COMMAND_CAPTURE,
 	COMMAND_CLEAR_COUNTERS,
 	COMMAND_CLEAR_FLOW,
 	COMMAND_CONFIGURE,
@@ -62,6 +63,7 @@ enum parameter_flags {
 	PARAMETER_REST = 1 << 12,    /* takes all words that are left, whatever they are */
 	PARAMETER_EXCLUSIVE = 1 << 13, /* only one of those so flagged */
 	PARAMETER_PATTERN = 1 << 14, /* a regular expression */
+	PARAMETER_PACKETS = 1 << 15, /* with PARAMETER_REST: which packets, as tcpdump writes it */
 	PARAMETER_MINUTES = 1 << 15, /* a VALUE_DURATION that counts minutes where it has no unit */
 };
 

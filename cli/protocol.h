@@ -43,6 +43,8 @@ enum message_type {
 	MESSAGE_FILE,         /* name: a file to be written; its content follows */
 	MESSAGE_FILE_MORE,    /* string: next part of the content */
 	MESSAGE_FILE_END,     /* the file is complete: put it in place */
+	MESSAGE_STREAM,       /* name: a file to be written in its place as it comes; FILE_MORE and
+			       * FILE_END are about the one that was named last, each may be again */
 	MESSAGE_CANDIDATE,    /* name: a word that may stand at the cursor */
 	MESSAGE_CONSOLE,      /* name: for lb to do: "quit", "history", "length N", "files"; for
 			       * lb to know: "candidate LINES", "candidate closed" */

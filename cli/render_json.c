@@ -197,6 +197,12 @@ char *render_candidate_json(uint64_t revision, long lines)
 							json_integer(lines)));
 }
 
+char *render_capture_json(const char *file, uint64_t frames, uint64_t lost)
+{
+	return document("capture", json_pack("{s:s, s:I, s:I}", "file", file, "frames",
+					     (json_int_t)frames, "lost", (json_int_t)lost));
+}
+
 char *render_clear_json(uint64_t flows)
 {
 	return document("clear", json_pack("{s:I}", "flows", (json_int_t)flows));

@@ -185,11 +185,13 @@ static void forget_request(struct session *session)
 	session->acts = session->acts_done = 0;
 	session->wait.active = session->paused = false;
 	watch_end(session);
+	capturing_end(session);
 }
 
 static bool is_pending(const struct session *session)
 {
-	return session->paused || session->wait.active || session->watch.active;
+	return session->paused || session->wait.active || session->watch.active ||
+	       session->capturing.active;
 }
 
 static void finish(struct session *session)
@@ -349,6 +351,8 @@ uint64_t session_deadline(const struct session *session)
 		return 0;
 	if (session->watch.active)
 		return session->watch.next_ns;
+	if (session->capturing.active)
+		return session->capturing.next_ns;
 	return session->wait.active ? session->wait.next_ns : UINT64_MAX;
 }
 
@@ -361,6 +365,8 @@ void session_poll(struct session *session, uint64_t now_ns)
 		wait_poll(session);
 	if (session->watch.active)
 		watch_poll(session);
+	if (session->capturing.active)
+		capturing_poll(session);
 	session->paused = false;
 	if (!is_pending(session))
 		carry_on(session);
@@ -370,13 +376,17 @@ void session_interrupt(struct session *session)
 {
 	if (!session_busy(session))
 		return;
+	session->acts = session->acts_done;
+	session->stopped = true;
+	if (session->capturing.active) {
+		capturing_stop(session);
+		return;
+	}
 	/* To end a monitor is all that can be done with it. */
 	if (!session->watch.active) {
 		session_complain(session, "error: interrupted; what was changed stays\n");
 		session_status(session, STATUS_TIMED_OUT);
 	}
-	session->acts = session->acts_done;
-	session->stopped = true;
 	session->wait.active = false;
 	finish(session);
 }

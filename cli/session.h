@@ -38,6 +38,11 @@ struct session_sink {
 	void (*needs_file)(void *context, const char *name);
 	/* To be written by whoever typed the command, under their rights. */
 	void (*file)(void *context, const char *name, const void *bytes, size_t size);
+	/* The same for a file that grows as long as it is written, for what is not known at once:
+	 * from here on, until another one is named, stream_more is about this one. */
+	void (*stream)(void *context, const char *name);
+	void (*stream_more)(void *context, const void *bytes, size_t size);
+	void (*stream_end)(void *context);
 	/* Something that the console does itself: MESSAGE_CONSOLE. */
 	void (*console)(void *context, const char *action);
 	/* A monitor's document, one line of JSON, for a console that draws it. */
@@ -60,7 +65,8 @@ bool session_busy(const struct session *session);
 /* When session_poll() wants to be called (monotonic, ns); UINT64_MAX: not by time. */
 uint64_t session_deadline(const struct session *session);
 void session_poll(struct session *session, uint64_t now_ns);
-/* Ends what is pending; what has been committed stays. `done` is called. */
+/* Ends what is pending; what has been committed stays. `done` is called, for a capture once what
+ * has come has been told. */
 void session_interrupt(struct session *session);
 
 /* One call for each word that may stand at the end of `line`, where the cursor is. True where a

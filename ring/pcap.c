@@ -134,10 +134,10 @@ void pcap_source_close(struct pcap_source *source)
 	free(source);
 }
 
-int pcap_sink_open(struct pcap_sink **ret_sink, const char *file, char *error, size_t error_size)
+int pcap_sink_open_stream(struct pcap_sink **ret_sink, FILE *stream, char *error,
+			  size_t error_size)
 {
 	struct pcap_sink *sink = calloc(1, sizeof(*sink));
-	FILE *stream = NULL;
 	int status;
 
 	errno = ENOMEM;
@@ -145,20 +145,32 @@ int pcap_sink_open(struct pcap_sink **ret_sink, const char *file, char *error, s
 		sink->pcap = pcap_open_dead_with_tstamp_precision(DLT_EN10MB, PCAP_FRAME_MAX,
 								  PCAP_TSTAMP_PRECISION_NANO);
 	if (sink && sink->pcap)
-		stream = fopen(file, "wb");
-	if (stream)
 		sink->dumper = pcap_dump_fopen(sink->pcap, stream);
 	if (sink && sink->dumper) {
 		*ret_sink = sink;
 		return 0;
 	}
 	status = -errno;
-	snprintf(error, error_size, "%s: %s", file, strerror(-status));
-	if (stream)
-		fclose(stream);
+	snprintf(error, error_size, "%s", strerror(-status));
+	fclose(stream);
 	if (sink && sink->pcap)
 		pcap_close(sink->pcap);
 	free(sink);
+	return status;
+}
+
+int pcap_sink_open(struct pcap_sink **ret_sink, const char *file, char *error, size_t error_size)
+{
+	FILE *stream = fopen(file, "wb");
+	char reason[PCAP_ERRBUF_SIZE];
+	int status = stream ? 0 : -errno;
+
+	if (status)
+		snprintf(reason, sizeof(reason), "%s", strerror(-status));
+	else
+		status = pcap_sink_open_stream(ret_sink, stream, reason, sizeof(reason));
+	if (status)
+		snprintf(error, error_size, "%s: %s", file, reason);
 	return status;
 }
 
@@ -182,6 +194,11 @@ int pcap_sink_write(struct pcap_sink *sink, const struct frame *frame, uint64_t 
 	vlan_copy(frame, sink->buffer);
 	pcap_dump((uint8_t *)sink->dumper, &header, sink->buffer);
 	return ferror(pcap_dump_file(sink->dumper)) ? -EIO : 0;
+}
+
+int pcap_sink_flush(struct pcap_sink *sink)
+{
+	return pcap_dump_flush(sink->dumper) ? -EIO : 0;
 }
 
 int pcap_sink_close(struct pcap_sink *sink, char *error, size_t error_size)

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "appliance/path/frame.h"
 
@@ -23,6 +24,11 @@ void pcap_source_close(struct pcap_source *source);
 
 /* Creates a capture with nanosecond time stamps. */
 int pcap_sink_open(struct pcap_sink **ret_sink, const char *file, char *error, size_t error_size);
+/* The same, written to a stream, which is closed with it, or at once where that fails. */
+int pcap_sink_open_stream(struct pcap_sink **ret_sink, FILE *stream, char *error,
+			  size_t error_size);
+/* Writes what is buffered. 0 or a negative errno. */
+int pcap_sink_flush(struct pcap_sink *sink);
 /* Appends a frame; a VLAN tag beside it is put back into its bytes. */
 int pcap_sink_write(struct pcap_sink *sink, const struct frame *frame, uint64_t time_ns);
 /* Writes what is buffered and closes. 0 or a negative errno: the file is not complete. */

@@ -10,7 +10,10 @@
 #include "cli/lb/monitor.h"
 #include "cli/lb/signals.h"
 
-enum { EVENTS_KEPT = 16 * 1024 }; /* bytes of them that are told behind a monitor */
+enum {
+	EVENTS_KEPT = 16 * 1024, /* bytes of them that are told behind a monitor */
+	WRITERS_MAX = 2,
+};
 
 bool candidate_state_take(struct candidate_state *state, const char *action)
 {
@@ -28,14 +31,17 @@ bool candidate_state_take(struct candidate_state *state, const char *action)
 /* The request at hand, until its DONE. */
 struct running {
 	struct exchange *exchange;
-	struct file_writer writer;
-	bool writes;                 /* a file is coming */
+	struct file_writer writer[WRITERS_MAX];
+	unsigned writers;            /* files that are coming */
+	struct file_writer *current; /* what comes is for this one; NULL: for none */
+	bool unwanted;               /* what runs is to be ended */
 	char *needed;                /* the file that lbd asks for */
 	char **candidate;
 	size_t candidates;
 	bool files;
 	struct monitor *monitor;     /* has the terminal */
-	sigset_t waiting;            /* mask, where signals are caught for the monitor alone */
+	bool caught;                 /* signals, for what runs alone */
+	sigset_t waiting;            /* mask, then */
 	struct buffer events;        /* lines of what happened meanwhile */
 	bool interrupt_sent;
 	enum exit_status status;     /* the worst that happened on this side */
@@ -81,36 +87,99 @@ static const char *why_not_written(int error)
 	return error == -EEXIST ? "it is there already and not empty" : strerror(-error);
 }
 
-static void end_file(struct running *running)
+/* What is ended by a signal in an orderly way, where lb as a whole is not. */
+static void catch_signals(struct running *running)
 {
-	unsigned said = running->exchange->flags & (REQUEST_QUIET | REQUEST_JSON);
-	char *name = strdup(running->writer.name ? running->writer.name : "file");
-	size_t size = running->writer.size;
-	int error = file_writer_end(&running->writer);
+	if (running->exchange->mask || running->caught)
+		return;
+	signals_catch(&running->waiting);
+	running->caught = true;
+}
 
-	running->writes = false;
-	if (error)
-		complain(running, "error: cannot write %s: %s\n", name ? name : "",
-			 why_not_written(error));
-	else if (!said)
+static void release_signals(struct running *running)
+{
+	if (!running->caught)
+		return;
+	signals_release(&running->waiting);
+	if (signals.terminated)
+		raise(signals.terminated);
+}
+
+/* ---- files that lbd has written here ---- */
+
+/* What cannot be written is not to be captured either. */
+static void fail_file(struct running *running, const char *name, int error)
+{
+	complain(running, "error: cannot write %s: %s\n", name ? name : "file",
+		 why_not_written(error));
+	running->unwanted = true;
+}
+
+static void end_file(struct running *running, struct file_writer *writer)
+{
+	unsigned silent = running->exchange->flags & (REQUEST_QUIET | REQUEST_JSON);
+	char *name = strdup(writer->name ? writer->name : "file");
+	bool grows = writer->grows, told = grows && writer->error;
+	size_t size = writer->size;
+	int error = file_writer_end(writer);
+
+	*writer = running->writer[--running->writers];
+	running->current = NULL;
+	if (error && !told)
+		fail_file(running, name, error);
+	else if (!error && !silent && !grows)
 		printf("%s: %zu bytes written.\n", name ? name : "", size);
 	free(name);
 }
 
+static void name_file(struct running *running, bool grows, const char *name)
+{
+	struct file_writer *writer = running->writer;
+
+	while (writer < running->writer + running->writers &&
+	       (!writer->name || strcmp(writer->name, name) != 0))
+		writer++;
+	running->current = writer < running->writer + WRITERS_MAX ? writer : NULL;
+	if (writer != running->writer + running->writers || !running->current)
+		return;
+	running->writers++;
+	if (grows) {
+		catch_signals(running);
+		file_writer_begin_growing(writer, name);
+	} else {
+		file_writer_begin(writer, name);
+	}
+	if (grows && writer->error)
+		fail_file(running, name, writer->error);
+}
+
+static void write_more(struct running *running, struct payload *payload)
+{
+	struct file_writer *writer = running->current;
+	int before = writer->error;
+	size_t size;
+	const char *bytes = take_string(payload, &size);
+
+	file_writer_put(writer, bytes, size);
+	if (writer->grows && writer->error != before)
+		fail_file(running, writer->name, writer->error);
+}
+
 static void write_file(struct running *running, struct message *message)
 {
-	size_t size;
-	const char *bytes;
+	if (message->type == MESSAGE_FILE || message->type == MESSAGE_STREAM)
+		name_file(running, message->type == MESSAGE_STREAM, take_name(&message->payload));
+	else if (message->type == MESSAGE_FILE_MORE && running->current)
+		write_more(running, &message->payload);
+	else if (message->type == MESSAGE_FILE_END && running->current)
+		end_file(running, running->current);
+}
 
-	if (message->type == MESSAGE_FILE) {
-		file_writer_begin(&running->writer, take_name(&message->payload));
-		running->writes = true;
-	} else if (message->type == MESSAGE_FILE_MORE && running->writes) {
-		bytes = take_string(&message->payload, &size);
-		file_writer_put(&running->writer, bytes, size);
-	} else if (message->type == MESSAGE_FILE_END && running->writes) {
-		end_file(running);
-	}
+/* Those whose end has not come: of one that grows, what is there stays. */
+static void leave_files(struct running *running)
+{
+	while (running->writers)
+		file_writer_abandon(&running->writer[--running->writers]);
 }
 
 static void add_candidate(struct running *running, const char *word)
@@ -139,13 +208,11 @@ static void do_action(struct running *running, const char *action)
 
 static void take_sample(struct running *running, struct payload *payload)
 {
-	struct exchange *exchange = running->exchange;
 	size_t size;
 	const char *text = take_string(payload, &size);
 
 	if (!running->monitor && !running->interrupt_sent) {
-		if (!exchange->mask)
-			signals_catch(&running->waiting);
+		catch_signals(running);
 		running->monitor = monitor_open();
 	}
 	if (running->monitor)
@@ -181,11 +248,6 @@ static void end_monitor(struct running *running)
 		buffer_consume(events, strlen(sentence) + 1);
 	}
 	buffer_free(events);
-	if (exchange->mask)
-		return;
-	signals_release(&running->waiting);
-	if (signals.terminated)
-		raise(signals.terminated);
 }
 
 /* Takes one message; true where it was the last. */
@@ -210,6 +272,7 @@ static bool take_message(struct running *running, struct message *message)
 		fflush(stdout);
 		break;
 	case MESSAGE_FILE:
+	case MESSAGE_STREAM:
 	case MESSAGE_FILE_MORE:
 	case MESSAGE_FILE_END:
 		write_file(running, message);
@@ -266,11 +329,18 @@ static enum exit_status lose(struct running *running, int error)
 static int receive(struct running *running, struct message *ret_message)
 {
 	const struct exchange *exchange = running->exchange;
-	bool drawn = running->monitor;
 
 	return connection_receive(exchange->connection,
-				  drawn && !exchange->mask ? &running->waiting : exchange->mask,
-				  drawn ? STDIN_FILENO : -1, ret_message);
+				  running->caught ? &running->waiting : exchange->mask,
+				  running->monitor ? STDIN_FILENO : -1, ret_message);
+}
+
+static int interrupt(struct running *running)
+{
+	if (running->interrupt_sent)
+		return 0;
+	running->interrupt_sent = true;
+	return connection_send_name(running->exchange->connection, MESSAGE_INTERRUPT, NULL);
 }
 
 /* After a signal or a key: ends what runs where that is what was meant. 0 or a negative errno. */
@@ -280,12 +350,11 @@ static int attend(struct running *running)
 
 	if (signals.terminated)
 		return -EINTR;
-	if (!leaves || running->interrupt_sent)
+	if (!leaves)
 		return 0;
 	end_monitor(running);
 	signals.interrupted = 0;
-	running->interrupt_sent = true;
-	return connection_send_name(running->exchange->connection, MESSAGE_INTERRUPT, NULL);
+	return interrupt(running);
 }
 
 /* Reads up to DONE. */
@@ -301,13 +370,15 @@ static enum exit_status finish(struct running *running, int sent)
 		if (result > 0) {
 			done = take_message(running, &message);
 			connection_done(exchange->connection, &message);
+			if (running->unwanted && !done)
+				result = interrupt(running);
 		} else if (result == 0) {
 			result = attend(running);
 		}
 	}
 	end_monitor(running);
-	if (running->writes)
-		file_writer_abandon(&running->writer);
+	leave_files(running);
+	release_signals(running);
 	if (result < 0)
 		return lose(running, result);
 	return running->status;

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 64 * 1024, DEVICE_MODE = 0600 };
+enum { READ_SIZE = 64 * 1024, FILE_MODE = 0600 };
 
 static int read_all(int fd, struct buffer *ret_content)
 {
@@ -51,7 +51,7 @@ static int open_target(struct file_writer *writer)
 	bool there = stat(writer->name, &status) == 0;
 
 	if (there && !S_ISREG(status.st_mode)) {
-		writer->fd = open(writer->name, O_WRONLY | O_CLOEXEC, DEVICE_MODE);
+		writer->fd = open(writer->name, O_WRONLY | O_CLOEXEC, FILE_MODE);
 		return writer->fd < 0 ? -errno : 0;
 	}
 	if (there && status.st_size)
@@ -69,6 +69,23 @@ void file_writer_begin(struct file_writer *writer, const char *name)
 {
 	*writer = (struct file_writer){.fd = -1, .name = strdup(name)};
 	writer->error = writer->name ? open_target(writer) : -ENOMEM;
+}
+
+static int open_growing(struct file_writer *writer)
+{
+	struct stat status;
+	bool there = stat(writer->name, &status) == 0;
+
+	if (there && S_ISREG(status.st_mode) && status.st_size)
+		return -EEXIST;
+	writer->fd = open(writer->name, O_WRONLY | O_CREAT | O_CLOEXEC, FILE_MODE);
+	return writer->fd < 0 ? -errno : 0;
+}
+
+void file_writer_begin_growing(struct file_writer *writer, const char *name)
+{
+	*writer = (struct file_writer){.fd = -1, .grows = true, .name = strdup(name)};
+	writer->error = writer->name ? open_growing(writer) : -ENOMEM;
 }
 
 void file_writer_put(struct file_writer *writer, const char *bytes, size_t size)

@@ -11,10 +11,11 @@
  * REQUEST_MAX is -EFBIG. */
 int file_read(const char *name, struct buffer *ret_content);
 
-/* A file in the making: it takes its place whole, or not at all. */
+/* A file in the making: it takes its place whole, or not at all; or it grows in its place. */
 struct file_writer {
 	int fd;
-	bool beside;           /* written to `temporary` and renamed; else a device or pipe */
+	bool beside;           /* written to `temporary` and renamed */
+	bool grows;            /* in its place; else, where not beside, it is a device or pipe */
 	char *name, *temporary;
 	size_t size;
 	int error;             /* of the first step that failed, negative errno */
@@ -22,10 +23,12 @@ struct file_writer {
 
 /* Refuses (-EEXIST) to write over a file that is not empty. */
 void file_writer_begin(struct file_writer *writer, const char *name);
+/* The same for one that grows in its place: what is in it stays, whatever happens. */
+void file_writer_begin_growing(struct file_writer *writer, const char *name);
 void file_writer_put(struct file_writer *writer, const char *bytes, size_t size);
 /* Syncs and puts it in place. 0 or the negative errno of whatever failed. */
 int file_writer_end(struct file_writer *writer);
-/* Removes what was written so far. */
+/* Removes what was written so far, of one that does not grow. */
 void file_writer_abandon(struct file_writer *writer);
 
 #endif

@@ -28,6 +28,11 @@ struct fake {
 	struct tuple_question question;
 	struct monitor_question monitor;
 	unsigned looks, monitors;      /* monitors: that have not ended */
+	unsigned captures, captured;   /* captures: that have not ended */
+	unsigned pieces;               /* to come, of a capture */
+	bool capture_stops, capture_fails;
+	char capture_filter[256], capture_user[64];
+	struct capture_question capture;
 };
 
 static inline const struct config *fake_running(void *context)
@@ -234,6 +239,72 @@ static inline void fake_monitor_end(struct rates *state)
 	((struct fake *)state)->monitors--;
 }
 
+static inline int fake_capture(void *context, const struct capture_question *question,
+			       const char *user, struct recording **ret_recording, char *error,
+			       size_t error_size)
+{
+	struct fake *fake = context;
+
+	if (fake->captures) {
+		snprintf(error, error_size, "bob captures already");
+		return -EBUSY;
+	}
+	fake->capture = *question;
+	snprintf(fake->capture_filter, sizeof(fake->capture_filter), "%s", question->filter);
+	snprintf(fake->capture_user, sizeof(fake->capture_user), "%s", user);
+	fake->captures++;
+	fake->captured = 0;
+	fake->capture_stops = false;
+	*ret_recording = (struct recording *)fake;
+	return 0;
+}
+
+/* Pieces "<1>", "<2>" with lines "1" and "2". */
+static inline int fake_capture_take(struct recording *recording, struct buffer *frames,
+				    struct buffer *lines, struct recording_state *ret_state,
+				    char *error, size_t error_size)
+{
+	struct fake *fake = (struct fake *)recording;
+	char piece[32];
+
+	if (fake->capture_fails) {
+		snprintf(error, error_size, "the capture cannot go on");
+		return -EIO;
+	}
+	if (fake->pieces) {
+		fake->pieces--;
+		fake->captured++;
+		buffer_append(frames, piece, (size_t)snprintf(piece, sizeof(piece), "<%u>",
+							      fake->captured));
+		buffer_append(lines, piece, (size_t)snprintf(piece, sizeof(piece), "%u\n",
+							     fake->captured));
+	}
+	*ret_state = (struct recording_state){
+		.frames = fake->captured, .lost = fake->captured / 3,
+		.ended = fake->capture_stops && !buffer_left(frames),
+	};
+	return 0;
+}
+
+static inline int fake_capture_stop(void *context, struct recording *recording, char *error,
+				    size_t error_size)
+{
+	struct fake *fake = context;
+
+	(void)recording;
+	if (!fake->captures) {
+		snprintf(error, error_size, "nobody captures");
+		return -ENOENT;
+	}
+	fake->capture_stops = true;
+	return 0;
+}
+
+static inline void fake_capture_end(struct recording *recording)
+{
+	((struct fake *)recording)->captures--;
+}
+
 static inline int fake_clear_counters(void *context, char *error, size_t error_size)
 {
 	(void)error;
@@ -287,6 +358,8 @@ static inline struct appliance fake_appliance(struct fake *fake)
 		.commit = fake_commit, .check = fake_check, .revision_text = fake_revision_text,
 		.backup = fake_backup, .report = fake_report, .lookup = fake_lookup,
 		.monitor = fake_monitor, .monitor_end = fake_monitor_end,
+		.capture = fake_capture, .capture_take = fake_capture_take,
+		.capture_stop = fake_capture_stop, .capture_end = fake_capture_end,
 		.clear_counters = fake_clear_counters, .clear_flows = fake_clear_flows,
 		.drain_deadline = fake_drain_deadline, .backend_flows = fake_backend_flows,
 	};

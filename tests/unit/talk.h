@@ -77,6 +77,30 @@ static inline void on_file(void *context, const char *name, const void *bytes, s
 		append(talk->out, sizeof(talk->out), bytes, size);
 }
 
+/* "[name]", then what is written to it, "." where it ends. */
+static inline void on_stream(void *context, const char *name)
+{
+	struct talk *talk = context;
+	char text[256];
+	int length = snprintf(text, sizeof(text), "[%s]", name);
+
+	append(talk->out, sizeof(talk->out), text, (size_t)length);
+}
+
+static inline void on_stream_more(void *context, const void *bytes, size_t size)
+{
+	struct talk *talk = context;
+
+	append(talk->out, sizeof(talk->out), bytes, size);
+}
+
+static inline void on_stream_end(void *context)
+{
+	struct talk *talk = context;
+
+	append(talk->out, sizeof(talk->out), ".", 1);
+}
+
 static inline void on_console(void *context, const char *action)
 {
 	struct talk *talk = context;
@@ -111,7 +135,8 @@ static inline void open_session(struct talk *talk, const char *user)
 	const struct session_sink sink = {
 		.context = talk, .output = on_output, .filter = on_filter,
 		.output_end = on_output_end, .error = on_error, .needs_file = on_needs_file,
-		.file = on_file, .console = on_console, .sample = on_sample,
+		.file = on_file, .console = on_console, .stream = on_stream,
+		.stream_more = on_stream_more, .stream_end = on_stream_end, .sample = on_sample,
 		.heard = on_heard, .done = on_done,
 	};
 

@@ -29,7 +29,7 @@ static void collect(void *context, const char *word)
 static void tab_offers_what_may_come(void **state)
 {
 	static const struct { const char *line, *words; } rows[] = {
-		{"", "add set del no enable disable drain show lookup monitor clear configure compare "
+		{"", "add set del no enable disable drain show lookup monitor capture clear configure compare "
 		    "commit discard rollback load "
 		     "export backup help history terminal quit"},
 		{"sh", "show"},
