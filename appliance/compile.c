@@ -8,6 +8,10 @@
 #include "appliance/compile_index.h"
 #include "appliance/compile_pool.h"
 #include "appliance/compile_work.h"
+#include "appliance/path/check.h"
+
+_Static_assert(FULLNAT_PORT_FIRST + FULLNAT_PORTS == (int)PROBE_PORT_FIRST,
+	       "checks and fullnat share the ports of the appliance's addresses");
 
 void compile_backend_key(const struct config_backend *backend, char key[KEY_SIZE])
 {
@@ -81,6 +85,16 @@ static bool allocate(struct work *work)
 	return !arena_failed(arena);
 }
 
+/* Slices are of one size, or of two that differ by a port, and leave none out. */
+static void compile_source_ports(struct snapshot *snapshot, const struct config_global *global)
+{
+	uint32_t before = FULLNAT_PORTS * (global->fullnat_slice - 1) / global->fullnat_slices;
+	uint32_t until = FULLNAT_PORTS * global->fullnat_slice / global->fullnat_slices;
+
+	snapshot->source_port_first = (uint16_t)(FULLNAT_PORT_FIRST + before);
+	snapshot->source_ports = (uint16_t)(until - before);
+}
+
 static int compile_all(struct work *work)
 {
 	struct compiled *compiled = work->compiled;
@@ -92,6 +106,7 @@ static int compile_all(struct work *work)
 	snapshot->forwarding = global->forwarding;
 	snapshot->reject = global->no_service == NO_SERVICE_REJECT;
 	snapshot->vip_echo_available = global->vip_echo == VIP_ECHO_AVAILABLE;
+	compile_source_ports(snapshot, global);
 	if (!result)
 		result = compile_interfaces(work);
 	if (result)

@@ -132,6 +132,9 @@ static void index_replies(struct snapshot *snapshot, struct arena *arena)
 		return;
 	snapshot->reply = replies;
 	for (uint32_t s = 0; s < snapshot->services; s++) {
+		/* Only here are replies addressed to clients. */
+		if (snapshot->service[s].mode != FORWARD_NAT)
+			continue;
 		const struct snapshot_pool *pool = &snapshot->pool[snapshot->service[s].pool];
 
 		for (uint32_t b = pool->first; b < pool->first + pool->count; b++) {

@@ -3,6 +3,9 @@
 
 #include "appliance/compile_work.h"
 
+_Static_assert((int)ADDRESS_LIST_MAX == (int)INTERFACE_ADDRESSES_MAX,
+	       "the path carries every address of an interface");
+
 static struct mac_address mac_of(const uint8_t byte[6])
 {
 	struct mac_address mac;
@@ -57,12 +60,15 @@ static void compile_addresses(struct work *work, const struct config_interface *
 {
 	struct snapshot *snapshot = &work->compiled->snapshot;
 
+	work->interface[index].first_local = snapshot->locals;
+	work->interface[index].locals = interface->address.count;
 	for (unsigned i = 0; i < interface->address.count; i++) {
 		const struct prefix *prefix = &interface->address.item[i];
 
 		work->local[snapshot->locals++] = (struct snapshot_local){
 			.address = prefix->address,
 			.interface = index,
+			.length = prefix->length,
 		};
 		work->route[snapshot->routes++] = (struct snapshot_route){
 			.prefix = network_of(prefix),

@@ -7,7 +7,9 @@
 
 static uint8_t forward_mode(uint32_t mode)
 {
-	static const uint8_t modes[] = {[MODE_NAT] = FORWARD_NAT};
+	static const uint8_t modes[] = {
+		[MODE_NAT] = FORWARD_NAT, [MODE_FULLNAT] = FORWARD_FULLNAT,
+	};
 
 	return modes[mode];
 }
@@ -221,6 +223,12 @@ static int compile_service(struct work *work, const struct config_service *servi
 		.max_flows = service->max_flows,
 		.idle_timeout_ns = service->idle_timeout_ns,
 		.limits = flow_limits(service, protocol),
+		.rewrite = {
+			.from = service->source_rewrite.from.address,
+			.to = service->source_rewrite.to.address,
+			.length = service->source_rewrite.from.length,
+			.on = service->source_rewrite.set,
+		},
 	};
 	return 0;
 }

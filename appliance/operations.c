@@ -21,7 +21,7 @@ static uint64_t revision(void *context)
 
 /* What a commit has to do beyond compiling, by what differs. */
 struct impact {
-	bool flows_end;     /* a backend or service is gone or disabled: its flows are to be closed */
+	bool flows_end;     /* a backend, service or address may be gone: their flows are to be closed */
 	bool interfaces;    /* their rings are to follow */
 };
 
@@ -35,7 +35,7 @@ static void note_difference(void *context, enum kind kind, const void *before, c
 		impact->interfaces = impact->flows_end = true;
 	if (kind == KIND_INTERFACE)
 		impact->interfaces = true;
-	if ((kind == KIND_BACKEND || kind == KIND_SERVICE) && before)
+	if ((kind == KIND_BACKEND || kind == KIND_SERVICE || kind == KIND_INTERFACE) && before)
 		impact->flows_end = true;
 }
 

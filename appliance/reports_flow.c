@@ -14,6 +14,9 @@ static const struct column flow_columns[] = {
 	{"vip_address", "VIP", COLUMN_TEXT},
 	{"vip_port", "PORT", COLUMN_COUNT},
 	{"protocol", "PROTOCOL", COLUMN_TEXT},
+	{"mode", NULL, COLUMN_TEXT},
+	{"source_address", "SOURCE", COLUMN_TEXT},
+	{"source_port", "PORT", COLUMN_COUNT},
 	{"backend_address", "BACKEND", COLUMN_TEXT},
 	{"backend_port", "PORT", COLUMN_COUNT},
 	{"pool", "POOL", COLUMN_TEXT},
@@ -104,6 +107,9 @@ static bool report_flow(void *context, const struct flow_copy *copy, uint64_t no
 	report_address(report, flow->forward.destination);
 	report_number(report, from_be16(flow->forward.destination_port));
 	report_text(report, flow->forward.protocol == PROTOCOL_NUMBER_TCP ? "tcp" : "udp");
+	report_text(report, forward_mode_text(flow->mode));
+	report_address(report, flow->source_address);
+	report_number(report, from_be16(flow->source_port));
 	report_address(report, flow->backend_address);
 	report_number(report, from_be16(flow->backend_port));
 	report_name(report, backend ? backend->pool : NULL);

@@ -17,6 +17,9 @@ static const struct column lookup_columns[] = {
 	{"how", NULL, COLUMN_TEXT},
 	{"slot", NULL, COLUMN_COUNT},
 	{"new_flow", NULL, COLUMN_FLAG},
+	{"mode", NULL, COLUMN_TEXT},
+	{"source_address", NULL, COLUMN_TEXT},
+	{"source_port", NULL, COLUMN_COUNT},
 	{"in_interface", NULL, COLUMN_TEXT},
 	{"out_interface", NULL, COLUMN_TEXT},
 	{"next_hop", NULL, COLUMN_TEXT},
@@ -31,6 +34,7 @@ static const struct column lookup_columns[] = {
 /* What the path said, with names. */
 struct answer {
 	struct lookup lookup;
+	bool disguised;           /* the backend sees another source than the client */
 	const char *service;      /* NULL: none */
 	const struct config_backend *backend; /* NULL: none */
 	uint16_t backend_port;
@@ -81,6 +85,9 @@ static int ask(struct control *control, const struct tuple_question *question,
 	struct answer answer = {.in = interface_towards(control, tuple.source)};
 
 	observe_lookup(control->mailbox, &tuple, &answer.lookup);
+	answer.disguised = answer.lookup.source_address.raw &&
+			   (!same32(answer.lookup.source_address, tuple.source) ||
+			    !same16(answer.lookup.source_port, tuple.source_port));
 	answer.backend = overview_backend_of(control, answer.lookup.backend);
 	if (answer.backend)
 		answer.backend_port = answer.backend->address.port ? answer.backend->address.port :
@@ -115,6 +122,15 @@ static void write_choice(FILE *lines, const struct answer *answer)
 			answer->lookup.slot);
 }
 
+static void write_source(FILE *lines, const struct lookup *lookup)
+{
+	struct endpoint source = {lookup->source_address, from_be16(lookup->source_port)};
+	char text[TEXT_SIZE];
+
+	format_endpoint(source, text, sizeof(text));
+	fprintf(lines, "  %s, source %s\n", forward_mode_text(lookup->mode), text);
+}
+
 static void write_way(FILE *lines, const struct answer *answer)
 {
 	const struct lookup *lookup = &answer->lookup;
@@ -140,6 +156,7 @@ static void write_way(FILE *lines, const struct answer *answer)
 /* As an operator reads it:
  *
  *    service web -> 10.0.0.11:80 (maglev slot 40961, new flow)
+ *      fullnat, source 10.0.0.1:38112
  *      out ext -> int, next hop 10.0.0.11 at 52:54:00:aa:00:11 (reachable), mtu 1500
  */
 static void write_lines(const struct answer *answer, char ret_text[static LINES_SIZE])
@@ -154,6 +171,8 @@ static void write_lines(const struct answer *answer, char ret_text[static LINES_
 		write_choice(lines, answer);
 	else if (answer->service)
 		fprintf(lines, "service %s\n", answer->service);
+	if (answer->disguised)
+		write_source(lines, &answer->lookup);
 	if (answer->out)
 		write_way(lines, answer);
 	if (verdict_is_drop(verdict))
@@ -169,6 +188,16 @@ static void report_nulls(struct report *report, unsigned count)
 		report_null(report);
 }
 
+static void report_source(struct report *report, const struct lookup *lookup)
+{
+	if (!lookup->source_address.raw) {
+		report_nulls(report, 2);
+		return;
+	}
+	report_address(report, lookup->source_address);
+	report_number(report, from_be16(lookup->source_port));
+}
+
 static void report_choice(struct report *report, const struct answer *answer)
 {
 	const struct lookup *lookup = &answer->lookup;
@@ -177,6 +206,7 @@ static void report_choice(struct report *report, const struct answer *answer)
 	if (!answer->backend) {
 		report_nulls(report, 5); /* pool to slot */
 		report_flag(report, false);
+		report_nulls(report, 3); /* mode to source_port */
 		return;
 	}
 	report_text(report, answer->backend->pool);
@@ -188,6 +218,8 @@ static void report_choice(struct report *report, const struct answer *answer)
 	else
 		report_null(report);
 	report_flag(report, lookup->how != LOOKUP_FLOW);
+	report_text(report, forward_mode_text(lookup->mode));
+	report_source(report, lookup);
 }
 
 static void report_way(struct report *report, const struct answer *answer)

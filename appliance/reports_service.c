@@ -15,6 +15,7 @@ static const struct column service_columns[] = {
 	{"protocol", "PROTOCOL", COLUMN_TEXT},
 	{"pool", "POOL", COLUMN_TEXT},
 	{"mode", "MODE", COLUMN_TEXT},
+	{"source_rewrite", NULL, COLUMN_TEXT},
 	{"admin", "ADMIN", COLUMN_TEXT},
 	{"state", "STATE", COLUMN_TEXT},
 	{"backends_up", "UP", COLUMN_COUNT},
@@ -67,6 +68,10 @@ static void report_service(struct report *report, const struct service_view *vie
 	report_text(report, protocol_text(config->address.protocol));
 	report_text(report, config->pool);
 	report_attribute(report, KIND_SERVICE, "mode", config);
+	if (config->source_rewrite.set)
+		report_attribute(report, KIND_SERVICE, "source-rewrite", config);
+	else
+		report_null(report);
 	report_attribute(report, KIND_SERVICE, "admin", config);
 	report_text(report, service_state_text(view->state));
 	report_number(report, view->pool->up);

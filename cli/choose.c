@@ -187,13 +187,11 @@ int fault_missing(const struct position *position, const struct next *next, unsi
 	return fault_at(ret_fault, at, 1, "%s needs one of: %s", usage, list);
 }
 
-const char *choose_keyword(const struct attribute *attribute, const char *typed, bool prefixes)
+const char *choose_keyword(const struct keyword *keywords, const char *typed, bool prefixes)
 {
 	const char *found = NULL;
 
-	if (!attribute->keywords)
-		return typed;
-	for (const struct keyword *k = attribute->keywords; k->name; k++) {
+	for (const struct keyword *k = keywords; k && k->name; k++) {
 		if (strcmp(k->name, typed) == 0)
 			return k->name;
 		if (!prefixes || !has_prefix(k->name, typed))

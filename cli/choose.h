@@ -13,7 +13,8 @@ int choose_next(const struct position *position, const struct next *next, unsign
 int fault_missing(const struct position *position, const struct next *next, unsigned count,
 		  const struct words *words, struct fault *ret_fault);
 
-/* The keyword that `typed` is or, with `prefixes`, is short for and no other; else `typed`. */
-const char *choose_keyword(const struct attribute *attribute, const char *typed, bool prefixes);
+/* The keyword (of a list that may be NULL) that `typed` is or, with `prefixes`, is short for and no
+ * other; else `typed`. */
+const char *choose_keyword(const struct keyword *keywords, const char *typed, bool prefixes);
 
 #endif

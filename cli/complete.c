@@ -86,10 +86,10 @@ static void live_values(struct session *session, const struct cursor *cursor,
 	enum kind kind = cursor->position.syntax.kind;
 	bool makes = cursor->position.syntax.id == COMMAND_ADD;
 
-	if (cursor->position.piped || next->second)
+	if (cursor->position.piped || (next->place && !next->keywords))
 		return;
-	if (attribute->keywords)
-		for (const struct keyword *k = attribute->keywords; k->name; k++)
+	if (next->keywords)
+		for (const struct keyword *k = next->keywords; k->name; k++)
 			visit(context, k->name);
 	else if (attribute->flags & PARAMETER_REVISION)
 		live_revisions(session, visit, context);
@@ -180,9 +180,9 @@ static void help_name(void *context, const char *text)
 		help_line(help, text, "");
 }
 
-static void help_keywords(struct help *help, const struct attribute *attribute)
+static void help_keywords(struct help *help, const struct keyword *keywords)
 {
-	for (const struct keyword *k = attribute->keywords; k->name; k++)
+	for (const struct keyword *k = keywords; k->name; k++)
 		if (strncmp(k->name, help->typed, strlen(help->typed)) == 0)
 			help_line(help, k->name, k->help);
 }
@@ -193,9 +193,9 @@ static void help_next(struct session *session, const struct cursor *cursor,
 	const struct attribute *attribute = next->parameter.attribute;
 
 	if (next->type == NEXT_VALUE) {
-		if (attribute->keywords && !next->second)
-			help_keywords(help, attribute);
-		if (!attribute->keywords || next->second || attribute->flags & PARAMETER_FILE) {
+		if (next->keywords)
+			help_keywords(help, next->keywords);
+		if (!next->keywords || attribute->flags & PARAMETER_FILE) {
 			help_parameter(help, next->word, attribute);
 			live_values(session, cursor, next, help_name, help);
 		}

@@ -152,7 +152,8 @@ enum next_type {
 struct next {
 	enum next_type type;
 	const char *word;    /* as typed; NEXT_VALUE: its placeholder */
-	bool second;         /* NEXT_VALUE: of a value of two words, "port N" */
+	unsigned place;      /* NEXT_VALUE: which word of its value, 1 for N of "port N" */
+	const struct keyword *keywords; /* NEXT_VALUE: it is one of these; NULL: it is free */
 	const char *help;
 	struct parameter parameter; /* NEXT_OPTION, NEXT_VALUE */
 	unsigned index;             /* of that parameter */
@@ -166,8 +167,8 @@ struct position {
 	bool complete;             /* the name: `syntax` is set */
 	struct syntax syntax;
 	uint32_t given;            /* bit i: parameter i of the syntax */
-	bool value_awaited;        /* of the option `awaited`, */
-	bool second_awaited;       /* or only its second word */
+	bool value_awaited;        /* of the option `awaited`: */
+	unsigned place, words_left; /* which word of it; how many after it, once the first is there */
 	unsigned awaited;
 	bool rest;                 /* a PARAMETER_REST has begun */
 	bool piped, filter_awaited, filter_value_awaited; /* after `|`; after `match` */

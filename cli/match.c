@@ -39,28 +39,33 @@ static int read_raw(struct matcher *matcher, const struct attribute *attribute,
 	return 0;
 }
 
-/* The words of a value of two are joined; the first may have been short. */
+/* The words of a value, joined; keywords may have been short. */
+static void join_value(const struct matcher *matcher, const struct attribute *attribute,
+		       const struct word *first, unsigned words, char *ret_text, size_t size)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < words && used < size; i++)
+		used += (size_t)snprintf(ret_text + used, size - used, "%s%s", i ? " " : "",
+					 choose_keyword(value_word(attribute, i).keywords,
+							first[i].text, matcher->prefixes));
+}
+
 static int read_schema_value(struct matcher *matcher, const struct next *next, unsigned index,
 			     void *ret_value)
 {
 	const struct attribute *attribute = next->parameter.attribute;
-	const struct word *word = &matcher->words->word[index];
-	char joined[TEXT_SIZE], error[FAULT_TEXT_SIZE];
-	const char *text = choose_keyword(attribute, word->text, matcher->prefixes);
+	const struct word *last = &matcher->words->word[index], *first = last - next->place;
+	char text[LINE_SIZE_MAX], error[FAULT_TEXT_SIZE];
 
-	if (next->second) {
-		snprintf(joined, sizeof(joined), "%s %s",
-			 choose_keyword(attribute, word[-1].text, matcher->prefixes), word->text);
-		text = joined;
-	} else if (value_words(attribute, text) == 2) {
+	if (matcher->position.value_awaited)
 		return 0;
-	}
-	if (attribute->flags & PARAMETER_MINUTES && !text[strspn(text, "0123456789")]) {
-		snprintf(joined, sizeof(joined), "%.32sm", text);
-		text = joined;
-	}
+	join_value(matcher, attribute, first, next->place + 1, text, sizeof(text));
+	if (attribute->flags & PARAMETER_MINUTES && !text[strspn(text, "0123456789")])
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "m");
 	if (value_parse(attribute, text, ret_value, error, sizeof(error)) < 0)
-		return fault_at(matcher->fault, word->offset, word->length, "%s", error);
+		return fault_at(matcher->fault, first->offset,
+				last->offset + last->length - first->offset, "%s", error);
 	return 0;
 }
 
@@ -150,8 +155,7 @@ static int walk(struct matcher *matcher, unsigned first, unsigned count)
 		if (chosen < 0)
 			return chosen;
 		if (next[chosen].type == NEXT_VALUE)
-			text = choose_keyword(next[chosen].parameter.attribute, text,
-					      matcher->prefixes);
+			text = choose_keyword(next[chosen].keywords, text, matcher->prefixes);
 		position_take(&matcher->position, &next[chosen], text);
 		error = matcher->command ? read_word(matcher, &next[chosen], i) : 0;
 		if (error)

@@ -42,11 +42,15 @@ static unsigned next_words(const struct position *position, struct next *ret_nex
 	return count;
 }
 
-static struct next next_value(const struct parameter *parameter, unsigned index, bool second)
+static struct next next_value(const struct parameter *parameter, unsigned index, unsigned place)
 {
+	struct value_word word = value_word(parameter->attribute, place);
+
 	return (struct next){
-		.type = NEXT_VALUE, .second = second, .parameter = *parameter, .index = index,
-		.word = second ? "N" : parameter_placeholder(parameter->attribute),
+		.type = NEXT_VALUE, .place = place, .parameter = *parameter, .index = index,
+		.word = word.placeholder ? word.placeholder :
+					   parameter_placeholder(parameter->attribute),
+		.keywords = word.keywords,
 		.help = parameter->attribute->help,
 	};
 }
@@ -91,7 +95,7 @@ static unsigned next_parameters(const struct position *position, struct next *re
 		if (p.required && !(position->given & 1u << i))
 			complete = false;
 		if (p.operand) {
-			ret_next[count++] = next_value(&p, i, false);
+			ret_next[count++] = next_value(&p, i, 0);
 			break;
 		}
 		ret_next[count++] = (struct next){
@@ -123,14 +127,14 @@ unsigned position_next(const struct position *position, struct next ret_next[NEX
 	if (!position->complete)
 		return next_words(position, ret_next);
 	if (position->filter_value_awaited) {
-		ret_next[0] = next_value(&p, 0, false);
+		ret_next[0] = next_value(&p, 0, 0);
 		return 1;
 	}
 	if (position->filter_awaited)
 		return next_filters(ret_next);
 	if (position->value_awaited || position->rest) {
 		syntax_parameter(&position->syntax, position->awaited, &p);
-		ret_next[0] = next_value(&p, position->awaited, position->second_awaited);
+		ret_next[0] = next_value(&p, position->awaited, position->place);
 		if (position->rest)
 			ret_next[1] = end_of_line;
 		return position->rest ? 2 : 1;
@@ -162,8 +166,7 @@ static void take_word(struct position *position, const char *word)
 static void take_value(struct position *position, const struct next *next, const char *word)
 {
 	const struct attribute *attribute = next->parameter.attribute;
-	bool two_words = !(attribute->flags & (PARAMETER_RAW | PARAMETER_REST)) && !next->second &&
-			 value_words(attribute, word) == 2;
+	bool one_word = attribute->flags & (PARAMETER_RAW | PARAMETER_REST);
 
 	if (attribute->flags & PARAMETER_PATTERN) {
 		position->filter_value_awaited = false;
@@ -172,7 +175,10 @@ static void take_value(struct position *position, const struct next *next, const
 	position->given |= 1u << next->index;
 	position->awaited = next->index;
 	position->rest = attribute->flags & PARAMETER_REST;
-	position->value_awaited = position->second_awaited = two_words;
+	if (!next->place)
+		position->words_left = one_word ? 1 : value_words(attribute, word);
+	position->value_awaited = --position->words_left;
+	position->place = position->value_awaited ? next->place + 1 : 0;
 }
 
 void position_take(struct position *position, const struct next *next, const char *word)

@@ -96,13 +96,16 @@ const char *const store_migrations[STORE_VERSION] = {
 	"ALTER TABLE \"check\" ADD COLUMN \"key\" TEXT;"
 	"ALTER TABLE \"check\" ADD COLUMN \"register\" TEXT;"
 	"ALTER TABLE \"check\" ADD COLUMN \"register_max\" INTEGER NOT NULL DEFAULT 32;"
+	"ALTER TABLE \"global\" ADD COLUMN \"fullnat_slices\" INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE \"global\" ADD COLUMN \"fullnat_slice\" INTEGER NOT NULL DEFAULT 1;"
 	"ALTER TABLE \"service\" ADD COLUMN \"fail_open\" TEXT NOT NULL DEFAULT 'off';"
 	"ALTER TABLE \"service\" ADD COLUMN \"on_backend_loss\" TEXT NOT NULL DEFAULT 'reselect';"
 	"ALTER TABLE \"service\" ADD COLUMN \"requests\" INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE \"service\" ADD COLUMN \"responses\" INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE \"service\" ADD COLUMN \"lifetime\" TEXT NOT NULL DEFAULT '0';"
 	"ALTER TABLE \"service\" ADD COLUMN \"front_timeout\" TEXT NOT NULL DEFAULT '0';"
-	"ALTER TABLE \"service\" ADD COLUMN \"back_timeout\" TEXT NOT NULL DEFAULT '0';",
+	"ALTER TABLE \"service\" ADD COLUMN \"back_timeout\" TEXT NOT NULL DEFAULT '0';"
+	"ALTER TABLE \"service\" ADD COLUMN \"source_rewrite\" TEXT;",
 };
 
 /* The version and the tables change in one transaction. */

@@ -16,6 +16,8 @@
 /* The word that stands for no value, and which therefore nothing can be called. */
 static const char none[] = "none";
 
+enum { WORD_SIZE = 40 }; /* of a value of several words; as sscanf() below says, with its zero */
+
 /* What one parse works on: the attribute's, the typed text, and where the sentence goes. */
 struct reading {
 	const struct attribute *attribute;
@@ -246,6 +248,34 @@ static int read_prefix(const struct reading *reading, struct prefix *ret_prefix)
 	return 0;
 }
 
+static int read_pair(const struct reading *reading, struct prefix_pair *ret_pair)
+{
+	const char *name = reading->attribute->name;
+	char from[WORD_SIZE], to[WORD_SIZE], keyword[WORD_SIZE], more;
+	struct reading word = *reading;
+	struct prefix_pair pair = {.set = true};
+	int error;
+
+	if (sscanf(reading->text, "%39s %39s %39s%c", from, keyword, to, &more) != 3 ||
+	    strcmp(keyword, reading->attribute->keywords->name) != 0)
+		return refuse_form(reading, -EINVAL, "PREFIX to PREFIX, like "
+				   "198.51.100.0/24 to 10.1.0.0/24");
+	word.text = from;
+	error = read_prefix(&word, &pair.from);
+	word.text = to;
+	if (!error)
+		error = read_prefix(&word, &pair.to);
+	if (!error)
+		error = check_host(&word, pair.to.address);
+	if (error)
+		return error;
+	if (pair.from.length != pair.to.length)
+		return refuse(reading, "%s %s is between networks of different lengths, /%u and /%u",
+			      name, reading->text, pair.from.length, pair.to.length);
+	*ret_pair = pair;
+	return 0;
+}
+
 /* The network's own address and its broadcast belong to no host, but in /31 and /32 (RFC 3021). */
 static int append_address(const struct reading *reading, struct address_list *list)
 {
@@ -339,6 +369,7 @@ int value_parse(const struct attribute *attribute, const char *text, void *ret_v
 	case VALUE_MAC: return read_mac(&reading, ret_value);
 	case VALUE_KEY: return read_key(&reading, ret_value);
 	case VALUE_FROM: return read_from(&reading, ret_value);
+	case VALUE_PREFIX_PAIR: return read_pair(&reading, ret_value);
 	}
 	return -EINVAL;
 }

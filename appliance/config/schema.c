@@ -76,6 +76,7 @@ static const struct keyword affinities[] = {
 
 static const struct keyword modes[] = {
 	{"nat", MODE_NAT, "rewrites the destination, and the source of replies"},
+	{"fullnat", MODE_FULLNAT, "the client's address as well, to one of the appliance"},
 	{0},
 };
 
@@ -121,6 +122,11 @@ static const struct keyword vip_echoes[] = {
 	{0},
 };
 
+static const struct keyword source_rewrite_words[] = {
+	{"to", 0, "the network that backends see its clients in"},
+	{0},
+};
+
 static const struct attribute global_attributes[] = {
 	{"flow-table", VALUE_NUMBER, ATTRIBUTE_RESTART, AT(global, flow_table), FLOW_TABLE_MIN,
 	 FLOW_TABLE_MAX, "1048576", .help = "flows that fit, taken from memory at start"},
@@ -134,6 +140,10 @@ static const struct attribute global_attributes[] = {
 	 .keywords = no_services, .help = "what a client of a VIP without that service gets"},
 	{"topology", VALUE_KEYWORD, 0, AT(global, topology), .initial = "routed",
 	 .keywords = topologies, .help = "how the appliance stands in the network"},
+	{"fullnat-slices", VALUE_NUMBER, 0, AT(global, fullnat_slices), 1, FULLNAT_PORTS, "1",
+	 .help = "appliances that share addresses, and so the ports of fullnat"},
+	{"fullnat-slice", VALUE_NUMBER, 0, AT(global, fullnat_slice), 1, FULLNAT_PORTS, "1",
+	 .help = "which of them this one is"},
 };
 
 static const struct attribute interface_attributes[] = {
@@ -241,6 +251,9 @@ static const struct attribute service_attributes[] = {
 	 .keywords = fail_opens, .help = "what happens while no backend is usable"},
 	{"on-backend-loss", VALUE_KEYWORD, 0, AT(service, on_backend_loss), .initial = "reselect",
 	 .keywords = backend_losses, .help = "what a connection gets whose backend is lost"},
+	{"source-rewrite", VALUE_PREFIX_PAIR, 0, AT(service, source_rewrite),
+	 .keywords = source_rewrite_words,
+	 .help = "clients of one network are shown to backends as if of another"},
 	{"admin", VALUE_KEYWORD, ATTRIBUTE_OPERATIONAL, AT(service, admin), .initial = "enabled",
 	 .keywords = service_admins, .help = "administrative state"},
 };

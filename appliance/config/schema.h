@@ -69,12 +69,16 @@ enum admin { ADMIN_ENABLED, ADMIN_DRAIN, ADMIN_DISABLED };
 enum check_type { CHECK_ICMP, CHECK_TCP, CHECK_UDP, CHECK_ARP, CHECK_HEARTBEAT };
 enum scheduler { SCHEDULER_MAGLEV, SCHEDULER_ROUND_ROBIN, SCHEDULER_LEAST_CONNECTIONS };
 enum affinity { AFFINITY_5_TUPLE, AFFINITY_SOURCE_IP };
-enum mode { MODE_NAT };
+enum mode { MODE_NAT, MODE_FULLNAT };
 enum when_full { WHEN_FULL_STATELESS, WHEN_FULL_SHED };
 enum on_backend_loss { ON_BACKEND_LOSS_RESELECT, ON_BACKEND_LOSS_RESET };
 enum no_service { NO_SERVICE_DROP, NO_SERVICE_REJECT };
 enum topology { TOPOLOGY_ROUTED, TOPOLOGY_BRIDGED };
 enum vip_echo { VIP_ECHO_ALWAYS, VIP_ECHO_AVAILABLE };
+
+/* The ports that fullnat takes of the appliance's addresses, divided among its slices. Those above
+ * are the checks'. */
+enum { FULLNAT_PORT_FIRST = 1024, FULLNAT_PORTS = 60416 };
 
 struct config_global {
 	uint32_t flow_table;  /* flow-table: capacity in flows */
@@ -83,6 +87,8 @@ struct config_global {
 	uint32_t vip_echo;    /* vip-echo {always|available} */
 	uint32_t no_service;  /* no-service {drop|reject} */
 	uint32_t topology;    /* topology {routed|bridged} */
+	uint32_t fullnat_slices; /* fullnat-slices: shares that fullnat's ports are cut into */
+	uint32_t fullnat_slice;  /* fullnat-slice: this appliance's, from 1 on */
 };
 
 struct config_interface {
@@ -154,6 +160,7 @@ struct config_service {
 	uint32_t when_full;
 	uint32_t fail_open;
 	uint32_t on_backend_loss;
+	struct prefix_pair source_rewrite; /* not set: backends see the client as it is */
 	uint32_t admin;           /* ADMIN_ENABLED or ADMIN_DISABLED */
 };
 

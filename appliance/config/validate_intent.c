@@ -100,6 +100,39 @@ static void warn_vips_on_link(struct validation *validation)
 				naming_text(&on_link));
 }
 
+static bool is_beside_backends(const struct validation *validation, struct prefix prefix)
+{
+	uint32_t first = from_be32(prefix.address), last = first | host_mask(prefix.length);
+
+	for (unsigned i = 0; i < validation->networks; i++) {
+		const struct network *network = &validation->network[i];
+
+		if (network->interface->role & ROLE_BACKEND && network->first <= last &&
+		    first <= network->last)
+			return true;
+	}
+	return false;
+}
+
+/* Whom a backend takes for a neighbor it does not answer by a gateway. */
+static void warn_rewrites_beside_backends(struct validation *validation)
+{
+	struct naming beside = {0};
+
+	for (unsigned i = 0; i < validation->services; i++) {
+		const struct config_service *service = validation->service[i];
+
+		if (service->source_rewrite.set &&
+		    is_beside_backends(validation, service->source_rewrite.to))
+			naming_add(&beside, KIND_SERVICE, service);
+	}
+	if (beside.count)
+		validation_warn(validation,
+				"source-rewrite shows clients in a network of backends, which "
+				"answer them there past the appliance: %s",
+				naming_text(&beside));
+}
+
 static bool is_used(const struct validation *validation, const struct config_pool *pool)
 {
 	for (unsigned i = 0; i < validation->services; i++)
@@ -152,5 +185,6 @@ void validate_intent(struct validation *validation)
 		warn_vips_on_link(validation);
 	else
 		warn_vips_beside_backends(validation);
+	warn_rewrites_beside_backends(validation);
 	warn_idle_pools(validation);
 }

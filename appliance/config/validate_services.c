@@ -185,6 +185,35 @@ static int validate_udp(struct validation *validation)
 	return 0;
 }
 
+/* In other modes backends see the appliance, or answer the client themselves. */
+static int validate_source_rewrites(struct validation *validation)
+{
+	char mode[16];
+
+	for (unsigned i = 0; i < validation->services; i++) {
+		const struct config_service *service = validation->service[i];
+
+		if (!service->source_rewrite.set || service->mode == MODE_NAT)
+			continue;
+		value_format(schema_attribute(KIND_SERVICE, "mode"), &service->mode, 0, mode,
+			     sizeof(mode));
+		return validation_refuse(validation,
+					 "service \"%s\": source-rewrite needs mode nat, not %s",
+					 service->name, mode);
+	}
+	return 0;
+}
+
+static int validate_slices(struct validation *validation)
+{
+	const struct config_global *global = config_global(validation->config);
+
+	if (global->fullnat_slice <= global->fullnat_slices)
+		return 0;
+	return validation_refuse(validation, "fullnat-slice %u is more than fullnat-slices %u",
+				 global->fullnat_slice, global->fullnat_slices);
+}
+
 int validate_services(struct validation *validation)
 {
 	int error = validate_checks(validation);
@@ -197,5 +226,9 @@ int validate_services(struct validation *validation)
 		error = validate_udp(validation);
 	if (!error)
 		error = validate_vips(validation);
+	if (!error)
+		error = validate_source_rewrites(validation);
+	if (!error)
+		error = validate_slices(validation);
 	return error ? error : validate_backends(validation);
 }

@@ -6,12 +6,24 @@
 
 #include "appliance/config/schema.h"
 
+enum { PREFIX_SIZE = sizeof("255.255.255.255/32") };
+
 static int format_keyword(const struct keyword *keyword, uint32_t value, char *ret_text,
 			  size_t size)
 {
 	while (keyword->name && keyword->value != value)
 		keyword++;
 	return snprintf(ret_text, size, "%s", keyword->name ? keyword->name : "none");
+}
+
+static int format_pair(const struct attribute *attribute, const struct prefix_pair *pair,
+		       char *ret_text, size_t size)
+{
+	char from[PREFIX_SIZE], to[PREFIX_SIZE];
+
+	format_prefix(pair->from, from, sizeof(from));
+	format_prefix(pair->to, to, sizeof(to));
+	return snprintf(ret_text, size, "%s %s %s", from, attribute->keywords->name, to);
 }
 
 int value_format(const struct attribute *attribute, const void *value, unsigned index,
@@ -42,6 +54,7 @@ int value_format(const struct attribute *attribute, const void *value, unsigned 
 		if (!*(const uint32_t *)value)
 			return format_keyword(attribute->keywords, 0, ret_text, size);
 		return snprintf(ret_text, size, "port %u", *(const uint32_t *)value);
+	case VALUE_PREFIX_PAIR: return format_pair(attribute, value, ret_text, size);
 	}
 	return 0;
 }
@@ -49,12 +62,27 @@ int value_format(const struct attribute *attribute, const void *value, unsigned 
 /* The keyword of VALUE_FROM whose value is not 0 is the one that a number follows. */
 unsigned value_words(const struct attribute *attribute, const char *first)
 {
+	if (attribute->type == VALUE_PREFIX_PAIR)
+		return strcmp(first, "none") == 0 ? 1 : 3;
 	if (attribute->type != VALUE_FROM)
 		return 1;
 	for (const struct keyword *k = attribute->keywords; k->name; k++)
 		if (strcmp(k->name, first) == 0)
 			return k->value ? 2 : 1;
 	return 1;
+}
+
+struct value_word value_word(const struct attribute *attribute, unsigned place)
+{
+	if (attribute->type == VALUE_PREFIX_PAIR)
+		return (struct value_word){
+			.keywords = place == 1 ? attribute->keywords : NULL,
+			.placeholder = place == 1 ? attribute->keywords->name : "PREFIX",
+		};
+	return (struct value_word){
+		.keywords = place ? NULL : attribute->keywords,
+		.placeholder = place ? "N" : NULL,
+	};
 }
 
 size_t value_size(enum value_type type)
@@ -67,6 +95,7 @@ size_t value_size(enum value_type type)
 		[VALUE_ADDRESSES] = sizeof(struct address_list),
 		[VALUE_ENDPOINT] = sizeof(struct endpoint), [VALUE_VIP] = sizeof(struct vip),
 		[VALUE_MAC] = sizeof(struct mac), [VALUE_KEY] = TEXT_SIZE, [VALUE_FROM] = sizeof(uint32_t),
+		[VALUE_PREFIX_PAIR] = sizeof(struct prefix_pair),
 	};
 
 	return sizes[type];
@@ -84,6 +113,7 @@ bool value_is_none(enum value_type type, const void *value)
 	case VALUE_ADDRESSES: return !((const struct address_list *)value)->count;
 	case VALUE_MAC: return !((const struct mac *)value)->set;
 	case VALUE_PREFIX: return !((const struct prefix *)value)->length;
+	case VALUE_PREFIX_PAIR: return !((const struct prefix_pair *)value)->set;
 	case VALUE_KEYWORD:
 	case VALUE_ADDRESS:
 	case VALUE_ENDPOINT:
@@ -167,6 +197,15 @@ static int order_endpoints(const struct endpoint *a, const struct endpoint *b)
 	return result ? result : order(a->port, b->port);
 }
 
+static int order_pairs(const struct prefix_pair *a, const struct prefix_pair *b)
+{
+	int result = order(a->set, b->set);
+
+	if (!result)
+		result = order_prefixes(a->from, b->from);
+	return result ? result : order_prefixes(a->to, b->to);
+}
+
 static int order_macs(const struct mac *a, const struct mac *b)
 {
 	int result = order(a->set, b->set);
@@ -192,6 +231,7 @@ int value_order(enum value_type type, const void *a, const void *b)
 	case VALUE_ENDPOINT: return order_endpoints(a, b);
 	case VALUE_VIP: return order_vips(a, b);
 	case VALUE_MAC: return order_macs(a, b);
+	case VALUE_PREFIX_PAIR: return order_pairs(a, b);
 	}
 	return 0;
 }
@@ -209,6 +249,7 @@ const char *value_placeholder(const struct attribute *attribute)
 		[VALUE_ADDRESS] = "A", [VALUE_PREFIX] = "PREFIX", [VALUE_ADDRESSES] = "A/LEN",
 		[VALUE_ENDPOINT] = "A:PORT", [VALUE_VIP] = "A:PORT/PROTOCOL", [VALUE_MAC] = "M",
 		[VALUE_KEY] = "HEX", [VALUE_FROM] = "{any|port N}",
+		[VALUE_PREFIX_PAIR] = "PREFIX to PREFIX",
 	};
 
 	return placeholders[attribute->type];

@@ -35,9 +35,11 @@ enum value_type {
 	VALUE_MAC,       /* [struct mac] */
 	VALUE_KEY,       /* [char[TEXT_SIZE]] bytes of a secret as hexadecimal digits */
 	VALUE_FROM,      /* [uint32_t] "any" (0) or "port N": a keyword, then maybe a number */
+	VALUE_PREFIX_PAIR, /* [struct prefix_pair] "PREFIX to PREFIX", of equal lengths */
 };
 
 struct prefix { be32 address; uint8_t length; };
+struct prefix_pair { struct prefix from, to; bool set; };
 struct address_list { uint32_t count; struct prefix item[ADDRESS_LIST_MAX]; };
 struct endpoint { be32 address; uint16_t port; };
 struct mac { uint8_t byte[6]; bool set; };
@@ -52,7 +54,7 @@ struct attribute;
 
 /* Reads `text` into `*ret_value` (the C type above). 0, or -EINVAL with a sentence in `error` that
  * names the value ("weight 70000 is out of range 0-65535"), ret_value untouched. VALUE_ADDRESSES
- * appends. The words of a value of two words are joined by one blank. `none` clears an attribute
+ * appends. The words of a value of several are joined by one blank. `none` clears an attribute
  * that has no default and need not be given (attribute_optional). */
 int value_parse(const struct attribute *attribute, const char *text, void *ret_value, char *error,
 		size_t error_size);
@@ -60,9 +62,13 @@ int value_parse(const struct attribute *attribute, const char *text, void *ret_v
  * VALUE_ADDRESSES: item `index`, for which `index` < count. */
 int value_format(const struct attribute *attribute, const void *value, unsigned index,
 		 char *ret_text, size_t size);
-/* How many words the value takes that begins with the keyword `first`: 2 for `port` of VALUE_FROM,
- * of which the second is a number within the attribute's range; 1 for all else. */
+/* How many words the value takes that begins with `first`: 2 for `port` of VALUE_FROM, 3 for a pair
+ * of prefixes, 1 for all else. */
 unsigned value_words(const struct attribute *attribute, const char *first);
+/* Of which keywords the word at this place of a value is one (NULL: it is free), and how the word is
+ * called in help (NULL: as the value is). */
+struct value_word { const struct keyword *keywords; const char *placeholder; };
+struct value_word value_word(const struct attribute *attribute, unsigned place);
 /* Bytes of the C type. */
 size_t value_size(enum value_type type);
 /* True where an optional value is not there: an empty text or list, 0, no MAC. */

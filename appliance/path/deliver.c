@@ -2,6 +2,23 @@
 
 #include "appliance/path/egress.h"
 #include "appliance/path/rewrite.h"
+#include "appliance/path/source.h"
+
+struct delivery delivery_to(const struct snapshot *snapshot, const struct snapshot_service *service,
+			    uint32_t backend, const struct flow_tuple *client)
+{
+	const struct snapshot_backend *b = &snapshot->backend[backend];
+
+	return (struct delivery){
+		.address = b->address,
+		.port = b->port.raw ? b->port : client->destination_port,
+		.source_address = source_rewritten(service, client->source),
+		.source_port = client->source_port,
+		.backend = b->id,
+		.service = service->id,
+		.mode = service->mode,
+	};
+}
 
 struct delivery delivery_of(const struct flow *flow)
 {

@@ -29,6 +29,10 @@ struct answer {
 	uint32_t backend, service; /* ids; backend NONE: by no flow, and not counted as its */
 };
 
+/* To a backend (index), as the service says; the source of fullnat is to be chosen yet (source.h).
+ * `client`: as the client sends. */
+struct delivery delivery_to(const struct snapshot *snapshot, const struct snapshot_service *service,
+			    uint32_t backend, const struct flow_tuple *client);
 /* As the flow was born. */
 struct delivery delivery_of(const struct flow *flow);
 struct answer answer_of(const struct flow *flow);
@@ -36,7 +40,13 @@ struct answer answer_of(const struct flow *flow);
 /* True where replies cross the appliance and are told apart by what the backend sees. */
 static inline bool mode_sees_replies(enum forward_mode mode)
 {
-	return mode == FORWARD_NAT;
+	return mode == FORWARD_NAT || mode == FORWARD_FULLNAT;
+}
+
+/* True where only a flow knows whom the backend's replies are for. */
+static inline bool mode_needs_flow(enum forward_mode mode)
+{
+	return mode == FORWARD_FULLNAT;
 }
 
 /* Finds the way out. False: *ret_drop says why not, its sender has been told where a router tells. */

@@ -6,6 +6,7 @@
 #include "appliance/path/quote.h"
 #include "appliance/path/rewrite.h"
 #include "appliance/path/select.h"
+#include "appliance/path/source.h"
 
 /* The quoted packet as whoever it concerns has sent it, and how the error gets there. */
 struct translation {
@@ -15,21 +16,26 @@ struct translation {
 	uint32_t backend;   /* id */
 };
 
-/* About a reply, to the backend that sent it. Client or router, whoever says so, stays itself. */
-static struct translation to_backend(const struct packet *packet, be32 address, be16 port,
-				     const struct flow_tuple *answer, uint32_t backend)
+/* About a reply, to the backend that sent it, as `delivery` would reach it. A client that says so
+ * itself is whom the backend takes it for. Where that is the appliance, so is everybody behind it: a
+ * backend whose gateway is elsewhere would not believe that a router out there speaks from here (RFC
+ * 3704 section 2.2). Otherwise a router stays itself. */
+static struct translation to_backend(const struct packet *packet, const struct delivery *delivery,
+				     be32 client, uint8_t protocol)
 {
+	bool hidden = delivery->mode == FORWARD_FULLNAT || same32(packet->source, client);
+
 	return (struct translation){
 		.sent = {
-			.source = address,
-			.source_port = port,
-			.destination = answer->source,
-			.destination_port = answer->source_port,
-			.protocol = answer->protocol,
+			.source = delivery->address,
+			.source_port = delivery->port,
+			.destination = delivery->source_address,
+			.destination_port = delivery->source_port,
+			.protocol = protocol,
 		},
-		.source = packet->source,
+		.source = hidden ? delivery->source_address : packet->source,
 		.interface = NONE,
-		.backend = backend,
+		.backend = delivery->backend,
 	};
 }
 
@@ -54,16 +60,12 @@ static struct translation to_client(const struct packet *packet, be32 vip, be16 
 static struct translation by_flow(const struct packet *packet, const struct flow *flow,
 				  enum flow_direction direction)
 {
-	struct flow_tuple answer = direction == FLOW_FORWARD ?
-		flow->forward : flow_reply_tuple(flow);
+	struct flow_tuple answer = flow_reply_tuple(flow);
+	struct delivery delivery = delivery_of(flow);
 	struct translation translation;
 
-	if (direction == FLOW_FORWARD) {
-		answer.source = flow->source_address;
-		answer.source_port = flow->source_port;
-		return to_backend(packet, flow->backend_address, flow->backend_port, &answer,
-				  flow->backend);
-	}
+	if (direction == FLOW_FORWARD)
+		return to_backend(packet, &delivery, flow->forward.source, answer.protocol);
 	answer.destination = flow->forward.source;
 	answer.destination_port = flow->forward.source_port;
 	translation = to_client(packet, flow->forward.destination, flow->forward.destination_port,
@@ -80,31 +82,34 @@ static bool without_flow(const struct path *path, const struct packet *packet,
 	uint32_t index = snapshot_service_find(snapshot, answer->destination,
 					       answer->destination_port, answer->protocol);
 	bool about_request = index == NONE;
+	struct flow_tuple to = *answer;
 	struct choice choice;
 
 	if (about_request) {
 		uint32_t reply = snapshot_reply_find(snapshot, answer->source,
 						     answer->source_port, answer->protocol);
 
+		/* What the appliance sent for itself was no client's. */
+		if (snapshot_local_find(snapshot, answer->destination) != NONE)
+			return false;
 		index = reply != NONE ? snapshot->reply[reply].service : NONE;
 	}
 	if (index == NONE)
 		return false;
 	const struct snapshot_service *service = &snapshot->service[index];
-	if (!service->enabled)
+	if (!service->enabled || mode_needs_flow(service->mode))
 		return false;
 	if (about_request) {
+		to.destination = source_restored(service, answer->destination);
 		*ret_translation = to_client(packet, service->vip,
 					     service->port.raw ? service->port : answer->source_port,
-					     answer, NONE);
+					     &to, NONE);
 		return true;
 	}
 	if (!select_stateless(path, service, answer, &choice))
 		return false;
-	const struct snapshot_backend *backend = &snapshot->backend[choice.backend];
-	*ret_translation = to_backend(packet, backend->address,
-				      backend->port.raw ? backend->port : answer->destination_port,
-				      answer, backend->id);
+	struct delivery delivery = delivery_to(snapshot, service, choice.backend, answer);
+	*ret_translation = to_backend(packet, &delivery, answer->source, answer->protocol);
 	return true;
 }
 

@@ -12,11 +12,19 @@
 #include "appliance/path/packet.h"
 #include "appliance/path/path.h"
 
+/* Of which of its ports a backend had no fullnat source left, and until when that counts. */
+struct exhaustion {
+	uint64_t until_ns;
+	be16 port;
+	uint8_t protocol;
+};
+
 /* What the path keeps of a backend or service slot; `id` tells which generation it is of. */
 struct backend_state {
 	uint32_t id;
 	struct backend_counters counters;
 	int64_t turn;          /* of the pool's smooth round-robin: highest goes next */
+	struct exhaustion exhaustion; /* see source.h */
 };
 
 struct service_state {

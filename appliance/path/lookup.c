@@ -2,6 +2,7 @@
 #include "appliance/path/internal.h"
 #include "appliance/path/select.h"
 #include "appliance/path/serve.h"
+#include "appliance/path/source.h"
 
 static void look_across(const struct path *path, struct lookup *lookup)
 {
@@ -36,11 +37,39 @@ static void look_out(struct path *path, be32 destination, struct lookup *lookup)
 		lookup->verdict = lookup->has_mac ? VERDICT_FORWARDED : VERDICT_HELD;
 }
 
+static void look_at_source(const struct delivery *delivery, struct lookup *lookup)
+{
+	lookup->source_address = delivery->source_address;
+	lookup->source_port = delivery->source_port;
+}
+
+/* The way to one choice. False: it cannot be used, and another one may. */
+static bool look_at_choice(struct path *path, const struct snapshot_service *service,
+			   const struct flow_tuple *tuple, const struct choice *choice,
+			   uint32_t *probes, struct lookup *lookup)
+{
+	struct delivery delivery = delivery_to(path->snapshot, service, choice->backend, tuple);
+
+	lookup->how = choice->how;
+	lookup->slot = choice->slot;
+	lookup->backend = delivery.backend;
+	lookup->mode = delivery.mode;
+	look_out(path, delivery.address, lookup);
+	if (delivery.mode == FORWARD_FULLNAT && !verdict_is_drop(lookup->verdict) &&
+	    !source_choose(path, tuple, lookup->interface, lookup->next_hop, &delivery, probes)) {
+		lookup->verdict = DROP_source_ports_exhausted;
+		return false;
+	}
+	look_at_source(&delivery, lookup);
+	return true;
+}
+
 static void look_anew(struct path *path, const struct flow_tuple *tuple, struct lookup *lookup)
 {
 	const struct snapshot *snapshot = path->snapshot;
 	uint32_t index = snapshot_service_find(snapshot, tuple->destination,
 					       tuple->destination_port, tuple->protocol);
+	uint32_t probes = SOURCE_PACKET_PROBES_MAX;
 	struct choice choice;
 
 	lookup->verdict = DROP_no_service;
@@ -57,10 +86,9 @@ static void look_anew(struct path *path, const struct flow_tuple *tuple, struct 
 	lookup->verdict = DROP_no_backend;
 	if (!select_backend(path, service, tuple, &choice))
 		return;
-	lookup->how = choice.how;
-	lookup->slot = choice.slot;
-	lookup->backend = snapshot->backend[choice.backend].id;
-	look_out(path, snapshot->backend[choice.backend].address, lookup);
+	while (!look_at_choice(path, service, tuple, &choice, &probes, lookup) &&
+	       select_next(path, service, &choice))
+		;
 }
 
 void path_lookup(struct path *path, be32 source, be16 source_port, be32 destination,
@@ -85,6 +113,9 @@ void path_lookup(struct path *path, be32 source, be16 source_port, be32 destinat
 	ret_lookup->how = LOOKUP_FLOW;
 	ret_lookup->service = flow->service;
 	ret_lookup->backend = flow->backend;
+	ret_lookup->mode = flow->mode;
+	struct delivery delivery = delivery_of(flow);
+	look_at_source(&delivery, ret_lookup);
 	look_out(path, flow->backend_address, ret_lookup);
 	if (!flow_admits(&path->flows, flow, 1))
 		ret_lookup->verdict = DROP_requests_used_up;

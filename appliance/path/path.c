@@ -4,7 +4,7 @@
  *            -> IPv4 -> heard from a backend?                (check)
  *                    -> later fragment: follows its first    (fragment)
  *                    -> to a VIP: echo, error, or service -> flow -> select -> rewrite -> egress
- *                    -> to the appliance: echo, check reply, heartbeat
+ *                    -> to the appliance: reply of a flow, echo, check reply, heartbeat
  *                    -> from a backend: reply of a flow, error about one
  *                    -> neither: routed, where that is wanted
  *
@@ -103,10 +103,18 @@ static enum verdict to_vip(struct path *path, struct packet *packet)
 	}
 }
 
+static bool has_ports(const struct packet *packet)
+{
+	return packet->protocol == PROTOCOL_NUMBER_TCP || packet->protocol == PROTOCOL_NUMBER_UDP;
+}
+
 static enum verdict to_appliance(struct path *path, struct packet *packet, bool heard)
 {
 	enum verdict verdict;
 
+	if (is_from_backend_side(path, packet) && has_ports(packet) &&
+	    serve_reply_to_us(path, packet, &verdict))
+		return verdict;
 	if (checks_received(path, packet, &verdict))
 		return verdict;
 	switch (packet->protocol) {
@@ -156,7 +164,7 @@ static enum verdict from_backend(struct path *path, struct packet *packet)
 {
 	enum verdict verdict;
 
-	if (packet->protocol == PROTOCOL_NUMBER_TCP || packet->protocol == PROTOCOL_NUMBER_UDP)
+	if (has_ports(packet))
 		verdict = serve_reply(path, packet);
 	else if (icmp_reports_error(packet))
 		verdict = icmp_translate(path, packet);

@@ -130,7 +130,7 @@ bool flow_matches(const struct flow_match *match, const struct flow *flow);
 uint32_t path_close_flows(struct path *path, const struct flow_match *match,
 			  enum flow_close_reason reason, uint32_t *cursor, uint32_t budget);
 
-/* Closes, likewise in slices, the flows whose service or backend the snapshot has ended. */
+/* Closes, likewise in slices, the flows whose service, backend or source the snapshot has ended. */
 void path_sweep(struct path *path, uint32_t *cursor, uint32_t budget);
 
 /* What the path would do with a client's packet; refreshes and creates nothing. */
@@ -147,6 +147,9 @@ struct lookup {
 	enum lookup_how how;
 	uint32_t service, backend; /* ids, or NONE */
 	uint32_t slot;             /* of the Maglev table */
+	enum forward_mode mode;
+	be32 source_address;       /* whom the backend sees; zero: there is none */
+	be16 source_port;
 	uint32_t interface;        /* where it would leave, or NONE */
 	bool bridged;              /* no next hop: its MACs stay */
 	be32 next_hop;

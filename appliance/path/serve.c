@@ -4,6 +4,7 @@
 #include "appliance/path/icmp.h"
 #include "appliance/path/reset.h"
 #include "appliance/path/select.h"
+#include "appliance/path/source.h"
 
 static const struct snapshot_service *service_of(const struct path *path, const struct flow *flow)
 {
@@ -109,22 +110,6 @@ static bool reply_is_unambiguous(const struct path *path, uint32_t service, uint
 	return reply != NONE && path->snapshot->reply[reply].service == service;
 }
 
-static struct delivery delivery_to(const struct path *path, const struct packet *packet,
-				   const struct snapshot_service *service, uint32_t backend)
-{
-	const struct snapshot_backend *b = &path->snapshot->backend[backend];
-
-	return (struct delivery){
-		.address = b->address,
-		.port = b->port.raw ? b->port : packet->destination_port,
-		.source_address = packet->source,
-		.source_port = packet->source_port,
-		.backend = b->id,
-		.service = service->id,
-		.mode = service->mode,
-	};
-}
-
 static struct flow_birth birth_of(const struct packet *packet,
 				  const struct snapshot_service *service,
 				  const struct delivery *delivery)
@@ -165,10 +150,13 @@ static enum verdict serve_by_table(struct path *path, struct packet *packet, uin
 	struct choice choice;
 	enum verdict drop;
 
-	if (!select_stateless(path, service, &packet->tuple, &choice))
+	if (mode_needs_flow(service->mode) ||
+	    !select_stateless(path, service, &packet->tuple, &choice))
 		return otherwise;
-	struct delivery delivery = delivery_to(path, packet, service, choice.backend);
-	if (!reply_is_unambiguous(path, index, packet->protocol, &delivery))
+	struct delivery delivery =
+		delivery_to(path->snapshot, service, choice.backend, &packet->tuple);
+	if (!reply_is_unambiguous(path, index, packet->protocol, &delivery) ||
+	    !source_is_restorable(path->snapshot, service, packet->source))
 		return otherwise;
 	if (!deliver_find(path, packet, &delivery, &drop))
 		return drop;
@@ -180,9 +168,10 @@ static enum verdict serve_by_table(struct path *path, struct packet *packet, uin
 static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t index)
 {
 	const struct snapshot_service *service = &path->snapshot->service[index];
+	uint32_t probes = SOURCE_PACKET_PROBES_MAX;
+	enum verdict none = DROP_reply_collision, drop;
 	struct choice choice;
 	struct flow *flow;
-	enum verdict drop;
 
 	if (!select_backend(path, service, &packet->tuple, &choice))
 		return DROP_no_backend;
@@ -190,11 +179,18 @@ static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t
 	if (packet->tcp_flags & TCP_RST)
 		return serve_by_table(path, packet, index, DROP_no_flow);
 	do {
-		struct delivery delivery = delivery_to(path, packet, service, choice.backend);
-		struct flow_birth birth = birth_of(packet, service, &delivery);
+		struct delivery delivery =
+			delivery_to(path->snapshot, service, choice.backend, &packet->tuple);
 
 		if (!deliver_find(path, packet, &delivery, &drop))
 			return drop;
+		if (delivery.mode == FORWARD_FULLNAT &&
+		    !source_choose(path, &packet->tuple, packet->out_interface, packet->next_hop,
+				   &delivery, &probes)) {
+			none = DROP_source_ports_exhausted;
+			continue;
+		}
+		struct flow_birth birth = birth_of(packet, service, &delivery);
 		switch (flow_insert(&path->flows, &birth, packet->hash, path->now_ns, &flow)) {
 		case FLOW_INSERTED:
 			select_taken(path, service, &choice);
@@ -209,7 +205,7 @@ static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t
 			break;
 		}
 	} while (select_next(path, service, &choice));
-	return DROP_reply_collision;
+	return none;
 }
 
 static enum verdict reply_by_flow(struct path *path, struct packet *packet, struct flow *flow)
@@ -285,7 +281,7 @@ static enum verdict reply_without_flow(struct path *path, struct packet *packet)
 	struct answer answer = {
 		.vip = service->vip,
 		.vip_port = service->port.raw ? service->port : packet->source_port,
-		.client = packet->destination,
+		.client = source_restored(service, packet->destination),
 		.client_port = packet->destination_port,
 		.frontend = NONE,
 		.backend = NONE,
@@ -295,18 +291,34 @@ static enum verdict reply_without_flow(struct path *path, struct packet *packet)
 	return answer_send(path, packet, &answer);
 }
 
-enum verdict serve_reply(struct path *path, struct packet *packet)
+/* The flow that a backend's packet is a reply of, if it may still get one; NULL. */
+static struct flow *flow_replied(struct path *path, const struct packet *packet)
 {
 	enum flow_direction direction;
 	struct flow *flow = flow_find(&path->flows, &packet->tuple, packet->hash, path->now_ns,
 				      &direction);
+	enum flow_close_reason reason;
 
 	if (!flow || direction != FLOW_REPLY)
-		return reply_without_flow(path, packet);
-	enum flow_close_reason reason;
-	if (flow_ends_for_reply(path, flow, &reason)) {
-		flow_close(&path->flows, flow, reason);
-		return reply_without_flow(path, packet);
-	}
-	return reply_by_flow(path, packet, flow);
+		return NULL;
+	if (!flow_ends_for_reply(path, flow, &reason))
+		return flow;
+	flow_close(&path->flows, flow, reason);
+	return NULL;
+}
+
+enum verdict serve_reply(struct path *path, struct packet *packet)
+{
+	struct flow *flow = flow_replied(path, packet);
+
+	return flow ? reply_by_flow(path, packet, flow) : reply_without_flow(path, packet);
+}
+
+bool serve_reply_to_us(struct path *path, struct packet *packet, enum verdict *ret_verdict)
+{
+	struct flow *flow = flow_replied(path, packet);
+
+	if (flow)
+		*ret_verdict = reply_by_flow(path, packet, flow);
+	return flow;
 }

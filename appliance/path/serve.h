@@ -15,5 +15,8 @@ bool serve_flow_stands(const struct path *path, const struct flow *flow);
 /* A TCP or UDP packet from a backend interface that is not to the appliance. DROP_no_flow: it is no
  * reply of a service; the packet is unchanged. */
 enum verdict serve_reply(struct path *path, struct packet *packet);
+/* One that is to the appliance, which stands for the client. False: it is no flow's; the packet is
+ * unchanged. */
+bool serve_reply_to_us(struct path *path, struct packet *packet, enum verdict *ret_verdict);
 
 #endif

@@ -11,6 +11,17 @@
 
 #include "appliance/path/mix.h"
 
+const char *forward_mode_text(enum forward_mode mode)
+{
+	static const char *const texts[FORWARD_MODE_COUNT] = {
+#define X(name, text) [FORWARD_##name] = text,
+		FORWARD_MODES(X)
+#undef X
+	};
+
+	return texts[mode];
+}
+
 uint32_t snapshot_hash_address(be32 address)
 {
 	return (uint32_t)mix64(address.raw);

@@ -26,6 +26,7 @@ enum {
 	TARGETS_MAX = 1 << 17,    /* check targets: at most one a backend */
 	REGISTRATIONS_MAX = 64,   /* heartbeat checks with `register`: gone through for strangers */
 	STATICS_MAX = 2048,       /* static neighbors: half of the neighbor table stays for others */
+	INTERFACE_ADDRESSES_MAX = 8,
 	NONE = 0xffffffff,        /* no index */
 };
 
@@ -40,6 +41,7 @@ struct snapshot_interface {
 	bool up;         /* present, with link, and its ring open */
 	uint16_t mtu;
 	be32 address;    /* the first one: source of ARP probes and ICMP; zero: none */
+	uint32_t first_local, locals; /* all of them, in snapshot.local */
 };
 
 /* The topology bridged: which interfaces the bump in the wire joins. */
@@ -55,6 +57,7 @@ struct snapshot_local {
 	be32 address;
 	uint32_t interface; /* of an interface address; NONE: a VIP */
 	uint32_t services;  /* of a VIP: how many services stand on it */
+	uint8_t length;     /* of an interface address: its network's prefix */
 };
 
 /* Connected networks (via zero) and static routes, longest prefix first. */
@@ -97,7 +100,25 @@ struct snapshot_pool {
 };
 
 /* How packets reach a backend (SEMANTICS 5); a flow keeps the mode that it was born with. */
-enum forward_mode { FORWARD_NAT };
+#define FORWARD_MODES(X) \
+	X(NAT, "nat") \
+	X(FULLNAT, "fullnat")
+
+enum forward_mode {
+#define X(name, text) FORWARD_##name,
+	FORWARD_MODES(X)
+#undef X
+	FORWARD_MODE_COUNT,
+};
+
+const char *forward_mode_text(enum forward_mode mode);
+
+/* source-rewrite: clients of one network are shown to backends as if of another, equally large one. */
+struct snapshot_rewrite {
+	be32 from, to;
+	uint8_t length;
+	bool on;
+};
 
 struct snapshot_service {
 	uint32_t id;              /* stable: generation and slot */
@@ -114,6 +135,7 @@ struct snapshot_service {
 	uint32_t max_flows;       /* 0: no cap */
 	uint64_t idle_timeout_ns; /* in whole ms; 0: by protocol and state */
 	struct flow_limits limits; /* of UDP flows */
+	struct snapshot_rewrite rewrite;
 };
 
 /* The way back without a flow: replies of a backend's address and port belong to one service. Backends
@@ -168,6 +190,7 @@ struct snapshot {
 	bool forwarding;        /* SEMANTICS: anything else is routed instead of dropped */
 	struct snapshot_bridge bridge;
 	bool vip_echo_available; /* echo only while a service of the VIP has a usable backend */
+	uint16_t source_port_first, source_ports; /* this appliance's share of fullnat's ports */
 
 	uint32_t interfaces, locals, routes, neighbors, backends, pools, services, replies, targets;
 	uint32_t registrations;

@@ -58,9 +58,11 @@ static void flow_has_closed(void *context, const struct flow *flow, enum flow_cl
 	(void)reason;
 	if (flow_is_direct(flow))
 		return;
+	struct backend_state *backend = &path->backend[flow->backend & SLOT_MASK];
+	backend->exhaustion = (struct exhaustion){0};
 	/* A slot that has another owner by now counts that one's flows. */
-	if (path->backend[flow->backend & SLOT_MASK].id == flow->backend)
-		path->backend[flow->backend & SLOT_MASK].counters.active_flows--;
+	if (backend->id == flow->backend)
+		backend->counters.active_flows--;
 	if (path->service[flow->service & SLOT_MASK].id == flow->service)
 		path->service[flow->service & SLOT_MASK].counters.active_flows--;
 }
@@ -106,6 +108,7 @@ static void adopt_slots(struct path *path, const struct snapshot *snapshot)
 
 		if (state->id != snapshot->backend[i].id)
 			*state = (struct backend_state){.id = snapshot->backend[i].id};
+		state->exhaustion = (struct exhaustion){0};
 	}
 	for (uint32_t i = 0; i < snapshot->services; i++) {
 		struct service_state *state = &path->service[snapshot->service[i].id & SLOT_MASK];
@@ -209,6 +212,13 @@ uint32_t path_close_flows(struct path *path, const struct flow_match *match, enu
 	return closed;
 }
 
+/* True where the backend answers to an address that the appliance has no longer. */
+static bool source_is_gone(const struct snapshot *snapshot, const struct flow *flow)
+{
+	return flow->mode == FORWARD_FULLNAT &&
+	       snapshot_local_find(snapshot, flow->source_address) == NONE;
+}
+
 /* A client that is to be told of its loss is told by the answer to its next packet. */
 static bool waits_for_reset(const struct snapshot *snapshot, const struct flow *flow)
 {
@@ -229,7 +239,7 @@ void path_sweep(struct path *path, uint32_t *cursor, uint32_t budget)
 			continue;
 		uint32_t backend = snapshot_backend_of(snapshot, flow->backend);
 
-		if (!path_service_stands(path, flow))
+		if (!path_service_stands(path, flow) || source_is_gone(snapshot, flow))
 			flow_close(&path->flows, flow, FLOW_CLOSE_CLEARED);
 		else if (!flow_is_direct(flow) &&
 			 (backend == NONE ||

@@ -55,6 +55,7 @@
 	X(service_flows_full,     "the service's max-flows is reached") \
 	X(requests_used_up,       "a client's datagram beyond its flow's `requests`") \
 	X(reply_collision,        "no backend whose replies could be told from another flow's") \
+	X(source_ports_exhausted, "no address and port of fullnat is free towards any usable backend") \
 	X(no_flow,                "the reply of no flow and no service, or a RST that may be another's") \
 	X(forwarding_off,         "neither for a service nor for the appliance, and forwarding is off") \
 	X(no_route,               "no connected network and no route to the destination") \

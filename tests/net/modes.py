@@ -36,9 +36,9 @@ class Mode:
     prepare: Callable[["ModeLab", str], None] = lambda lab, node: None   # one backend
 
 
-MODES = [
-    Mode("nat", gateway=APPLIANCE),
-]
+NAT = Mode("nat", gateway=APPLIANCE)
+FULLNAT = Mode("fullnat", gateway=EDGE)
+MODES = [NAT, FULLNAT]
 ARMS = ["two arms", "one arm"]
 
 

@@ -50,8 +50,9 @@ static inline int model_value(struct model_words *words, struct change *change, 
 
 	assert_non_null(first);
 	snprintf(text, sizeof(text), "%s", first);
-	if (value_words(attribute, first) == 2)
-		snprintf(text, sizeof(text), "%s %s", first, words->word[words->next++]);
+	for (unsigned i = 1; i < value_words(attribute, first); i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s",
+			 words->word[words->next++]);
 	change->given |= UINT32_C(1) << index;
 	ret_complaint->word = (int)index;
 	return value_parse(attribute, text, (char *)change->object + attribute->offset,
@@ -206,6 +207,9 @@ static inline void model_random_value(uint64_t *state, const struct attribute *a
 		break;
 	case VALUE_FROM:
 		snprintf(ret_text, size, "port %u", 1 + (unsigned)model_below(state, 65535));
+		break;
+	case VALUE_PREFIX_PAIR:
+		snprintf(ret_text, size, "%u.%u.0.0/16 to 10.%u.0.0/16", a, b, c);
 		break;
 	}
 }

@@ -107,7 +107,8 @@ static inline void tables_add_local(struct tables *tables, be32 of, uint32_t int
 	struct snapshot_local *local = &tables->local[tables->snapshot.locals];
 	uint32_t at = snapshot_hash_address(of) & (WORLD_INDEX - 1);
 
-	*local = (struct snapshot_local){of, interface, interface == NONE};
+	*local = (struct snapshot_local){
+		.address = of, .interface = interface, .services = interface == NONE};
 	while (tables->local_index[at] != NONE)
 		at = (at + 1) & (WORLD_INDEX - 1);
 	tables->local_index[at] = tables->snapshot.locals++;

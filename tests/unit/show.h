@@ -104,6 +104,19 @@ __attribute__((unused)) static json_t *stage_show(struct stage *stage, enum topi
 #define show(stage, topic, name, ...) \
 	stage_show(stage, TOPIC_##topic, name, (struct filter){__VA_ARGS__})
 
+__attribute__((unused)) static const json_t *stage_lookup(struct stage *stage, const char *source,
+							  const char *destination)
+{
+	struct tuple_question question = {.udp = false};
+
+	assert_int_equal(parse_endpoint(source, &question.source), 0);
+	assert_int_equal(parse_endpoint(destination, &question.destination), 0);
+	stage_clear(stage);
+	assert_int_equal(reports_lookup(stage_control(stage), &question, &stage->report, stage->error,
+					sizeof(stage->error)), 0);
+	return stage_render(stage, "lookup");
+}
+
 /* What it is refused with. */
 __attribute__((unused)) static const char *stage_refuse(struct stage *stage, enum topic topic,
 							struct filter filter)

@@ -65,8 +65,14 @@ static void tab_offers_what_may_come(void **state)
 		{"show revisions ", "1 |"},
 		{"load x ", "merge replace"},
 		{"load x merge ", ""},
-		{"set global f", "flow-table forwarding"},
-		{"set global flow-table 5000 f", "forwarding"},
+		{"set global f", "flow-table forwarding fullnat-slices fullnat-slice"},
+		{"set global flow-table 5000 f", "forwarding fullnat-slices fullnat-slice"},
+		{"set service web source-rewrite ", ""},
+		{"set service web source-rewrite 10.0.0.0/8 ", "to"},
+		{"set service web source-rewrite 10.0.0.0/8 t", "to"},
+		{"set service web source-rewrite 10.0.0.0/8 to ", ""},
+		{"set service web source-rewrite 10.0.0.0/8 to 11.0.0.0/8 when", "when-full"},
+		{"set service web source-rewrite none when", "when-full"},
 	};
 
 	(void)state;

@@ -78,15 +78,16 @@ static const char *sample(const struct next *next)
 {
 	const struct attribute *attribute = next->parameter.attribute;
 
-	if (next->second)
+	if (next->keywords)
+		return next->keywords[0].name;
+	if (attribute->type == VALUE_FROM)
 		return "9000";
-	if (attribute->keywords)
-		return attribute->keywords[0].name;
 	switch (attribute->type) {
 	case VALUE_NUMBER: return attribute->minimum > 5 ? "2048" : "5";
 	case VALUE_DURATION: return "2";
 	case VALUE_ADDRESS: return "10.0.0.1";
-	case VALUE_PREFIX: return "10.0.0.0/8";
+	case VALUE_PREFIX:
+	case VALUE_PREFIX_PAIR: return "10.0.0.0/8";
 	case VALUE_ADDRESSES: return "10.0.0.1/24";
 	case VALUE_ENDPOINT: return "10.0.0.11:80";
 	case VALUE_VIP: return "203.0.113.10:80/tcp";

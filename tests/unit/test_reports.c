@@ -461,18 +461,6 @@ static void a_name_that_is_none_is_refused_with_the_nearest(void **state)
 	stage_free(stage);
 }
 
-static const json_t *look_up(struct stage *stage, const char *source, const char *destination)
-{
-	struct tuple_question question = {.udp = false};
-
-	assert_int_equal(parse_endpoint(source, &question.source), 0);
-	assert_int_equal(parse_endpoint(destination, &question.destination), 0);
-	stage_clear(stage);
-	assert_int_equal(reports_lookup(stage_control(stage), &question, &stage->report, stage->error,
-					sizeof(stage->error)), 0);
-	return stage_render(stage, "lookup");
-}
-
 static void lookup_tells_the_choice_before_and_after_it_is_made(void **state)
 {
 	struct world *world = world_web(1024);
@@ -480,7 +468,7 @@ static void lookup_tells_the_choice_before_and_after_it_is_made(void **state)
 	char expected[256];
 
 	(void)state;
-	const json_t *answer = look_up(stage, "198.51.100.7:40000", "203.0.113.10:80");
+	const json_t *answer = stage_lookup(stage, "198.51.100.7:40000", "203.0.113.10:80");
 	assert_string_equal(text(answer, "service"), "web");
 	assert_string_equal(text(answer, "pool"), "web");
 	assert_string_equal(text(answer, "how"), "maglev");
@@ -502,7 +490,7 @@ static void lookup_tells_the_choice_before_and_after_it_is_made(void **state)
 	char chosen[32];
 	snprintf(chosen, sizeof(chosen), "%s", text(answer, "backend_address"));
 	connect_many(world, 40000, 1);
-	answer = look_up(stage, "198.51.100.7:40000", "203.0.113.10:80");
+	answer = stage_lookup(stage, "198.51.100.7:40000", "203.0.113.10:80");
 	assert_string_equal(text(answer, "how"), "flow");
 	assert_string_equal(text(answer, "backend_address"), chosen);
 	assert_true(json_is_null(json_object_get(answer, "slot")));
@@ -518,7 +506,7 @@ static void lookup_says_why_not(void **state)
 	struct stage *stage = stage_new(world);
 
 	(void)state;
-	const json_t *answer = look_up(stage, "198.51.100.7:40000", "203.0.113.10:81");
+	const json_t *answer = stage_lookup(stage, "198.51.100.7:40000", "203.0.113.10:81");
 	assert_string_equal(text(answer, "verdict"), "no_service");
 	assert_string_equal(text(answer, "reason"), "no service at this VIP, port and protocol");
 	assert_true(json_is_null(json_object_get(answer, "how")));
@@ -527,12 +515,12 @@ static void lookup_says_why_not(void **state)
 	world_set(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.11:8080", "admin", "disabled");
 	world_set(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.12:8080", "admin", "disabled");
 	world_publish(world);
-	answer = look_up(stage, "198.51.100.7:40000", "203.0.113.10:80");
+	answer = stage_lookup(stage, "198.51.100.7:40000", "203.0.113.10:80");
 	assert_string_equal(text(answer, "verdict"), "no_backend");
 	assert_string_equal(text(answer, "service"), "web");
 	world_add(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.13:8080");
 	world_publish(world);
-	answer = look_up(stage, "198.51.100.7:40000", "203.0.113.10:80");
+	answer = stage_lookup(stage, "198.51.100.7:40000", "203.0.113.10:80");
 	assert_string_equal(text(answer, "verdict"), "held");
 	assert_string_equal(text(answer, "neighbor"), "none");
 	assert_true(json_is_null(json_object_get(answer, "next_hop_mac")));

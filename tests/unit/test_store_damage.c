@@ -134,8 +134,13 @@ static void a_damaged_log_takes_no_commit_away(void **state)
 
 static void a_file_cut_short_is_refused(void **state)
 {
+	size_t used = pristine.size;
+
 	(void)state;
-	for (size_t length = 0; length < pristine.size; length += length < HEADER_SIZE ? 9 : 509) {
+	/* Zeros at the end of the last page are read as zeros where they are missing, too. */
+	while (!pristine.at[used - 1])
+		used--;
+	for (size_t length = 0; length < used; length += length < HEADER_SIZE ? 9 : 509) {
 		write_file(file, pristine.at, length);
 		assert_true(refused_or_whole());
 		assert_says("is damaged: ");

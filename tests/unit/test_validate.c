@@ -54,6 +54,9 @@ static void a_whole_configuration_is_accepted_in_silence(void **state)
 static void a_broken_rule_is_told_with_the_objects_that_break_it(void **state)
 {
 	static const struct { const char *lines[LINES_MAX], *sentence; } rows[] = {
+		{{"set global fullnat-slice 2"}, "fullnat-slice 2 is more than fullnat-slices 1"},
+		{{"set service www mode fullnat source-rewrite 203.0.113.0/24 to 10.1.0.0/24"},
+		 "service \"www\": source-rewrite needs mode nat, not fullnat"},
 		{{"add service b 198.51.100.10:80/tcp pool web"},
 		 "services \"b\" and \"www\" overlap: 198.51.100.10:80/tcp and 198.51.100.10:80/tcp"},
 		{{"add service b 198.51.100.10:80/any pool web"},
@@ -170,6 +173,9 @@ static void what_only_looks_like_a_broken_rule_is_accepted(void **state)
 		{"set global topology bridged", "set interface int address 203.0.113.2/24",
 		 "add interface x role frontend address 203.0.113.3/32",
 		 "add backend web 192.168.0.1:80"},
+		{"add service b 10.0.0.10:80/tcp pool web mode fullnat"},
+		{"set service www source-rewrite 203.0.113.0/24 to 10.1.0.0/24"},
+		{"set global fullnat-slices 3 fullnat-slice 3"},
 	};
 
 	(void)state;
@@ -197,6 +203,9 @@ static void what_is_hardly_meant_is_warned_of(void **state)
 		{{"add service b 10.0.0.10:80/tcp pool web"},
 		 "the VIP is in a network of backends, which answer clients there past the appliance: "
 		 "service \"b\""},
+		{{"set service www source-rewrite 203.0.113.0/25 to 10.0.0.128/25"},
+		 "source-rewrite shows clients in a network of backends, which answer them there past "
+		 "the appliance: service \"www\""},
 		{{"set backend web 10.0.0.11:80 weight 0"}, "all weights are 0 in pool \"web\""},
 		{{"del backend web 10.0.0.11:80"}, "no backends in pool \"web\""},
 	};

@@ -34,7 +34,8 @@ static void every_attribute_has_help_and_a_default_that_reads_back(void **state)
 			assert_true(strlen(a->help) > 0 && strlen(a->help) < 72);
 			assert_true(a->offset + value_size(a->type) <= schema->size);
 			assert_true(strlen(value_placeholder(a)) > 0);
-			assert_int_equal(!!a->keywords, a->type == VALUE_KEYWORD || a->type == VALUE_FROM);
+			assert_int_equal(!!a->keywords, a->type == VALUE_KEYWORD || a->type == VALUE_FROM ||
+							a->type == VALUE_PREFIX_PAIR);
 			if (!a->initial)
 				continue;
 			assert_int_equal(value_parse(a, a->initial, &value, error, sizeof(error)), 0);
@@ -106,6 +107,20 @@ static void what_is_refused_says_why_and_changes_nothing(void **state)
 		{"backend", "weight", "1 ", "weight \"1 \" is not a number"},
 		{"backend", "weight", "none", "weight \"none\" is not a number"},
 		{"check", "port", "0", "port 0 is out of range 1-65535"},
+		{"global", "fullnat-slices", "60417", "fullnat-slices 60417 is out of range 1-60416"},
+		{"global", "fullnat-slice", "0", "fullnat-slice 0 is out of range 1-60416"},
+		{"service", "source-rewrite", "10.0.0.0/8 to 11.0.0.0/16",
+		 "source-rewrite 10.0.0.0/8 to 11.0.0.0/16 is between networks of different lengths, /8 and /16"},
+		{"service", "source-rewrite", "10.0.0.0/8",
+		 "source-rewrite \"10.0.0.0/8\" is not PREFIX to PREFIX, like 198.51.100.0/24 to 10.1.0.0/24"},
+		{"service", "source-rewrite", "10.0.0.0/8 at 11.0.0.0/8",
+		 "source-rewrite \"10.0.0.0/8 at 11.0.0.0/8\" is not PREFIX to PREFIX, like 198.51.100.0/24 to 10.1.0.0/24"},
+		{"service", "source-rewrite", "10.0.0.1/8 to 11.0.0.0/8",
+		 "source-rewrite 10.0.0.1/8 has host bits. Did you mean \"10.0.0.0/8\"?"},
+		{"service", "source-rewrite", "10.0.0.0/8 to 127.0.0.0/8",
+		 "source-rewrite 127.0.0.0/8 is a loopback address"},
+		{"service", "source-rewrite", "10.0.0.0/8 to fe80::/8",
+		 "source-rewrite fe80::/8 is IPv6, this release carries IPv4"},
 		{"check", "interval", "0", "interval 0 is out of range 100ms-3600"},
 		{"check", "interval", "2d", "interval \"2d\" is not a duration like 2, 500ms, 3s, 5m or 1h"},
 		{"check", "interval", "1.5", "interval \"1.5\" is not a duration like 2, 500ms, 3s, 5m or 1h"},
@@ -206,13 +221,40 @@ static void a_list_of_addresses_grows_to_its_room(void **state)
 	assert_string_equal(error, "address 10.3.0.1/16 is given twice");
 }
 
-static void only_from_port_takes_two_words(void **state)
+static void some_values_take_several_words(void **state)
 {
 	(void)state;
 	assert_int_equal(value_words(attribute("check", "from"), "port"), 2);
 	assert_int_equal(value_words(attribute("check", "from"), "any"), 1);
 	assert_int_equal(value_words(attribute("check", "from"), "pork"), 1);
 	assert_int_equal(value_words(attribute("check", "port"), "port"), 1);
+	assert_int_equal(value_words(attribute("service", "source-rewrite"), "10.0.0.0/8"), 3);
+	assert_int_equal(value_words(attribute("service", "source-rewrite"), "none"), 1);
+}
+
+static void a_pair_of_networks_is_one_value(void **state)
+{
+	const struct attribute *a = attribute("service", "source-rewrite");
+	union value one = {0}, other = {0};
+	char text[64], error[256];
+
+	(void)state;
+	assert_true(value_is_none(a->type, &one));
+	value_format(a, &one, 0, text, sizeof(text));
+	assert_string_equal(text, "none");
+	assert_int_equal(value_parse(a, "198.51.100.0/24 to 10.1.2.0/24", &one, error, sizeof(error)),
+			 0);
+	value_format(a, &one, 0, text, sizeof(text));
+	assert_string_equal(text, "198.51.100.0/24 to 10.1.2.0/24");
+	assert_false(value_is_none(a->type, &one));
+	assert_int_equal(value_parse(a, "198.51.100.0/24 to 10.1.3.0/24", &other, error,
+				     sizeof(error)), 0);
+	assert_true(value_order(a->type, &one, &other) < 0);
+	assert_false(value_equal(a->type, &one, &other));
+	assert_int_equal(value_parse(a, "198.51.100.0/24 to 10.1.2.0/24 x", &one, error,
+				     sizeof(error)), -EINVAL);
+	assert_int_equal(value_parse(a, "none", &one, error, sizeof(error)), 0);
+	assert_true(value_is_none(a->type, &one));
 }
 
 static void every_random_value_reads_back_as_written(void **state)
@@ -377,7 +419,8 @@ int main(void)
 		cmocka_unit_test(what_is_refused_says_why_and_changes_nothing),
 		cmocka_unit_test(a_long_name_or_text_is_refused),
 		cmocka_unit_test(a_list_of_addresses_grows_to_its_room),
-		cmocka_unit_test(only_from_port_takes_two_words),
+		cmocka_unit_test(some_values_take_several_words),
+		cmocka_unit_test(a_pair_of_networks_is_one_value),
 		cmocka_unit_test(every_random_value_reads_back_as_written),
 		cmocka_unit_test(every_cut_of_a_value_is_accepted_or_refused),
 		cmocka_unit_test(names_are_ordered_with_their_numbers_as_numbers),
