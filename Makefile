@@ -92,12 +92,13 @@ lint:   ## static checks: warnings, analyzers, purity of the packet path, script
 	$(Q)LB_BUILD=$(BUILD) scripts/lint
 
 UNIT_DIR := lib/systemd/system
-install: all   ## install programs, manuals and systemd unit (PREFIX, DESTDIR)
+install: all   ## install programs, manuals, completion and systemd unit (PREFIX, DESTDIR)
 	install -D -m 755 $(BUILD)/lbd $(DESTDIR)$(PREFIX)/sbin/lbd
 	install -D -m 755 $(BUILD)/lb $(DESTDIR)$(PREFIX)/bin/lb
 	install -D -m 755 scripts/lb-heartbeat $(DESTDIR)$(PREFIX)/bin/lb-heartbeat
 	install -D -m 644 appliance/lbd.8 $(DESTDIR)$(PREFIX)/share/man/man8/lbd.8
 	install -D -m 644 cli/lb.8 $(DESTDIR)$(PREFIX)/share/man/man8/lb.8
+	install -D -m 644 cli/lb/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/lb
 	mkdir -p $(DESTDIR)$(PREFIX)/$(UNIT_DIR)
 	for unit in lbd lb-heartbeat; do sed 's|@PREFIX@|$(PREFIX)|g' scripts/$$unit.service.in \
 		>$(DESTDIR)$(PREFIX)/$(UNIT_DIR)/$$unit.service || exit 1; done

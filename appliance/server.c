@@ -243,8 +243,14 @@ static void put_candidate(void *context, const char *word)
 
 static void handle_complete(struct client *client, const char *line)
 {
-	if (session_complete(client->session, line, put_candidate, client))
+	unsigned besides = session_complete(client->session, line, put_candidate, client);
+
+	if (besides & COMPLETION_FILES)
 		sink_console(client, "files");
+	if (besides & COMPLETION_END)
+		sink_console(client, "end");
+	if (besides & COMPLETION_VALUE)
+		sink_console(client, "value");
 	sink_done(client, STATUS_DONE);
 }
 

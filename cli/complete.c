@@ -118,16 +118,16 @@ static void offer(void *context, const char *word)
 		candidates->visit(candidates->context, word);
 }
 
-bool session_complete(struct session *session, const char *line, session_candidate *visit,
-		      void *context)
+unsigned session_complete(struct session *session, const char *line, session_candidate *visit,
+			  void *context)
 {
 	struct cursor *cursor = malloc(sizeof(*cursor));
 	struct candidates candidates = {.visit = visit, .context = context};
-	bool files = false;
+	unsigned besides = 0;
 
 	if (!cursor || cursor_place(cursor, line, session->fault) < 0) {
 		free(cursor);
-		return false;
+		return 0;
 	}
 	candidates.typed = cursor->typed;
 	for (unsigned i = 0; i < cursor->count; i++) {
@@ -135,13 +135,17 @@ bool session_complete(struct session *session, const char *line, session_candida
 
 		if (next->type == NEXT_VALUE) {
 			live_values(session, cursor, next, offer, &candidates);
-			files |= (next->parameter.attribute->flags & PARAMETER_FILE) != 0;
+			besides |= COMPLETION_VALUE;
+			if (next->parameter.attribute->flags & PARAMETER_FILE)
+				besides |= COMPLETION_FILES;
 		} else if (next->type != NEXT_END) {
 			offer(&candidates, next->word);
+		} else if (!*cursor->typed) {
+			besides |= COMPLETION_END;
 		}
 	}
 	free(cursor);
-	return files;
+	return besides;
 }
 
 /* Lines of help: a word and what it means, the meanings below each other. */

@@ -46,8 +46,9 @@ enum message_type {
 	MESSAGE_STREAM,       /* name: a file to be written in its place as it comes; FILE_MORE and
 			       * FILE_END are about the one that was named last, each may be again */
 	MESSAGE_CANDIDATE,    /* name: a word that may stand at the cursor */
-	MESSAGE_CONSOLE,      /* name: for lb to do: "quit", "history", "length N", "files"; for
-			       * lb to know: "candidate LINES", "candidate closed" */
+	MESSAGE_CONSOLE,      /* name: for lb to do: "quit", "history", "length N"; for lb to know:
+			       * "candidate LINES", "candidate closed"; of COMPLETE: "files", "end",
+			       * "value" */
 	MESSAGE_EVENT,        /* name: a sentence */
 	MESSAGE_SAMPLE,       /* string: part of a JSON document to be drawn; a newline ends it */
 	MESSAGE_DONE,         /* u8 enum exit_status */
@@ -61,6 +62,13 @@ enum exit_status {
 	STATUS_UNREACHABLE = 3,  /* no lbd to talk to */
 	STATUS_TIMED_OUT = 4,    /* wait */
 	STATUS_WOULD_CHANGE = 5, /* --check */
+};
+
+/* What may stand at the cursor beside the words of MESSAGE_CANDIDATE. */
+enum completion {
+	COMPLETION_FILES = 1, /* a file of the operator's */
+	COMPLETION_END = 2,   /* nothing: the command is complete */
+	COMPLETION_VALUE = 4, /* a value, of which those that are there are told as words */
 };
 
 /* What may stand behind `|`. JSON is lbd's work, the others are lb's. */

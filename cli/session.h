@@ -69,11 +69,11 @@ void session_poll(struct session *session, uint64_t now_ns);
  * has come has been told. */
 void session_interrupt(struct session *session);
 
-/* One call for each word that may stand at the end of `line`, where the cursor is. True where a
- * file of the operator's may: the console knows which there are. */
+/* One call for each word that may stand at the end of `line`, where the cursor is. What else may:
+ * enum completion. */
 typedef void session_candidate(void *context, const char *word);
-bool session_complete(struct session *session, const char *line, session_candidate *visit,
-		      void *context);
+unsigned session_complete(struct session *session, const char *line, session_candidate *visit,
+			  void *context);
 /* What `?` prints there: a line for each, values and their meaning included. */
 void session_help(struct session *session, const char *line);
 

@@ -178,23 +178,37 @@ static int on_question(int count, int key)
 /* The words that lbd told; readline frees each and asks for the next. */
 static char **candidates;
 static size_t next_candidate;
+static bool files_too;
+static int next_file;
 
 static char *give_candidate(const char *text, int state)
 {
-	(void)text;
-	if (!state)
+	char *candidate = NULL;
+
+	if (!state) {
 		next_candidate = 0;
-	return candidates ? candidates[next_candidate++] : NULL;
+		next_file = 0;
+	}
+	if (candidates)
+		candidate = candidates[next_candidate];
+	if (candidate)
+		next_candidate++;
+	else if (files_too)
+		candidate = rl_filename_completion_function(text, next_file++);
+	return candidate;
 }
 
 static char **on_complete(const char *text, int start, int end)
 {
 	char *line = line_before(end), **matches;
-	bool files = false;
+	unsigned besides = 0;
 
 	(void)start;
-	candidates = line ? exchange_complete(&console.exchange, line, &files) : NULL;
-	rl_attempted_completion_over = !files;
+	candidates = line ? exchange_complete(&console.exchange, line, &besides) : NULL;
+	files_too = besides & COMPLETION_FILES;
+	/* Where there are none, readline knows better itself. */
+	rl_attempted_completion_over = !files_too;
+	rl_filename_completion_desired = files_too;
 	matches = candidates ? rl_completion_matches(text, give_candidate) : NULL;
 	free(candidates);
 	candidates = NULL;

@@ -38,7 +38,7 @@ struct running {
 	char *needed;                /* the file that lbd asks for */
 	char **candidate;
 	size_t candidates;
-	bool files;
+	unsigned besides;            /* enum completion */
 	struct monitor *monitor;     /* has the terminal */
 	bool caught;                 /* signals, for what runs alone */
 	sigset_t waiting;            /* mask, then */
@@ -199,7 +199,11 @@ static void do_action(struct running *running, const char *action)
 	struct exchange *exchange = running->exchange;
 
 	if (strcmp(action, "files") == 0)
-		running->files = true;
+		running->besides |= COMPLETION_FILES;
+	else if (strcmp(action, "end") == 0)
+		running->besides |= COMPLETION_END;
+	else if (strcmp(action, "value") == 0)
+		running->besides |= COMPLETION_VALUE;
 	else if (exchange->action)
 		exchange->action(exchange->context, action);
 }
@@ -444,11 +448,11 @@ enum exit_status exchange_help(struct exchange *exchange, const char *line)
 	return finish(&running, connection_send_name(exchange->connection, MESSAGE_HELP, line));
 }
 
-char **exchange_complete(struct exchange *exchange, const char *line, bool *ret_files)
+char **exchange_complete(struct exchange *exchange, const char *line, unsigned *ret_besides)
 {
 	struct running running = {.exchange = exchange};
 
 	finish(&running, connection_send_name(exchange->connection, MESSAGE_COMPLETE, line));
-	*ret_files = running.files;
+	*ret_besides = running.besides;
 	return running.candidate;
 }

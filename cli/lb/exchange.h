@@ -40,7 +40,7 @@ enum exit_status exchange_run(struct exchange *exchange, unsigned flags, const c
 /* What `?` shows for a line, on stdout. */
 enum exit_status exchange_help(struct exchange *exchange, const char *line);
 /* The words that may stand at the line's end: a list that ends with NULL, allocated with all
- * that is in it; NULL where there are none. */
-char **exchange_complete(struct exchange *exchange, const char *line, bool *ret_files);
+ * that is in it; NULL where there are none. What else may: enum completion. */
+char **exchange_complete(struct exchange *exchange, const char *line, unsigned *ret_besides);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/lb/complete.h"
 #include "cli/lb/connection.h"
 #include "cli/lb/console.h"
 #include "cli/lb/exchange.h"
@@ -20,9 +21,12 @@
 
 #define DEFAULT_SOCKET "/run/lb/lb.sock"
 
+enum { COMPLETION_S = 2 };
+
 struct options {
 	const char *socket;
 	const char *file;       /* -f; NULL: none */
+	const char *complete;   /* a line that a shell completes; NULL: none */
 	char **command;         /* -c, in their order; of argv */
 	unsigned commands;
 	unsigned flags;         /* enum request_flags */
@@ -54,7 +58,7 @@ static enum exit_status refuse_usage(const char *what)
 
 enum {
 	OPTION_CHECK = 256, OPTION_EACH, OPTION_KEEP_GOING, OPTION_SOCKET, OPTION_HELP,
-	OPTION_VERSION,
+	OPTION_VERSION, OPTION_COMPLETE,
 };
 
 static const struct option long_options[] = {
@@ -64,6 +68,7 @@ static const struct option long_options[] = {
 	{"socket", required_argument, NULL, OPTION_SOCKET},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{"version", no_argument, NULL, OPTION_VERSION},
+	{"complete", required_argument, NULL, OPTION_COMPLETE}, /* for shells, not for people */
 	{0},
 };
 
@@ -96,6 +101,9 @@ static int take_option(struct options *options, int option)
 		break;
 	case OPTION_SOCKET:
 		options->socket = optarg;
+		break;
+	case OPTION_COMPLETE:
+		options->complete = optarg;
 		break;
 	case OPTION_HELP:
 		fputs(usage, stdout);
@@ -208,6 +216,21 @@ static enum exit_status lose_candidate(const struct candidate_state *candidate,
 	return status ? status : STATUS_REJECTED;
 }
 
+/* A shell waits for it: nothing is said of what goes wrong, and it does not take long. */
+static enum exit_status run_completion(const struct options *options)
+{
+	struct connection connection;
+	struct exchange exchange = {.connection = &connection};
+	char error[1024];
+
+	alarm(COMPLETION_S);
+	if (connection_open(&connection, options->socket, false, error, sizeof(error)) < 0)
+		return STATUS_UNREACHABLE;
+	complete_print(&exchange, options->complete);
+	connection_close(&connection);
+	return flush_output(STATUS_DONE);
+}
+
 static enum exit_status run(const struct options *options)
 {
 	bool keyboard = !options->commands && !options->file && isatty(STDIN_FILENO) &&
@@ -248,7 +271,7 @@ int main(int argc, char **argv)
 		return STATUS_REJECTED;
 	status = take_options(&options, argc, argv);
 	if (status < 0)
-		status = (int)run(&options);
+		status = (int)(options.complete ? run_completion(&options) : run(&options));
 	else
 		status = (int)flush_output((enum exit_status)status);
 	free(options.command);

@@ -80,7 +80,8 @@ static void tab_offers_what_may_come(void **state)
 		struct talk *talk = *state;
 
 		talk->out[0] = 0;
-		assert_false(session_complete(talk->session, rows[i].line, collect, talk));
+		assert_false(session_complete(talk->session, rows[i].line, collect, talk) &
+			     COMPLETION_FILES);
 		if (strcmp(talk->out, rows[i].words) != 0)
 			fail_msg("%s: \"%s\", not \"%s\"", rows[i].line, talk->out, rows[i].words);
 	}
@@ -90,10 +91,27 @@ static void files_are_the_consoles_to_complete(void **state)
 {
 	struct talk *talk = *state;
 
-	assert_true(session_complete(talk->session, "load ", collect, talk));
-	assert_true(session_complete(talk->session, "export /tmp/a", collect, talk));
-	assert_true(session_complete(talk->session, "backup \"/tmp/a b", collect, talk));
-	assert_false(session_complete(talk->session, "load a ", collect, talk));
+	assert_int_equal(session_complete(talk->session, "load ", collect, talk),
+			 COMPLETION_FILES | COMPLETION_VALUE);
+	assert_int_equal(session_complete(talk->session, "export /tmp/a", collect, talk),
+			 COMPLETION_FILES | COMPLETION_VALUE);
+	assert_int_equal(session_complete(talk->session, "backup \"/tmp/a b", collect, talk),
+			 COMPLETION_FILES | COMPLETION_VALUE);
+	assert_int_equal(session_complete(talk->session, "load a ", collect, talk), COMPLETION_END);
+}
+
+static void the_end_of_a_command_is_told(void **state)
+{
+	struct talk *talk = *state;
+
+	assert_int_equal(session_complete(talk->session, "show pool ", collect, talk),
+			 COMPLETION_END | COMPLETION_VALUE);
+	assert_int_equal(session_complete(talk->session, "show pool", collect, talk), 0);
+	assert_int_equal(session_complete(talk->session, "frobnicate ", collect, talk), 0);
+	assert_int_equal(session_complete(talk->session, "add pool ", collect, talk),
+			 COMPLETION_VALUE);
+	assert_int_equal(session_complete(talk->session, "export ", collect, talk),
+			 COMPLETION_FILES | COMPLETION_END | COMPLETION_VALUE);
 }
 
 static void help_has_a_line_for_each(void **state)
@@ -137,6 +155,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(tab_offers_what_may_come, begin_live, end),
 		cmocka_unit_test_setup_teardown(files_are_the_consoles_to_complete, begin_live, end),
+		cmocka_unit_test_setup_teardown(the_end_of_a_command_is_told, begin_live, end),
 		cmocka_unit_test_setup_teardown(help_has_a_line_for_each, begin_live, end),
 		cmocka_unit_test_setup_teardown(help_on_a_wrong_line_says_what_is_wrong, begin_live, end),
 	};
