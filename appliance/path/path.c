@@ -247,12 +247,14 @@ static bool is_bystander(const struct path *path, const struct packet *packet, u
 static enum verdict route_packet(struct path *path, struct packet *packet)
 {
 	uint32_t local = snapshot_local_find(path->snapshot, packet->destination);
+	bool bystander = is_bystander(path, packet, local);
 
-	if (snapshot_local_find(path->snapshot, packet->source) != NONE)
+	/* What the appliance has said itself may come by once more, from a router beside it. */
+	if (!bystander && snapshot_local_find(path->snapshot, packet->source) != NONE)
 		return DROP_ip_source_is_ours;
 	bool heard = is_from_backend_side(path, packet) && packet->fragment != FRAGMENT_LATER &&
 		     heartbeat_heard(path, packet);
-	if (is_bystander(path, packet, local))
+	if (bystander)
 		return bridge_packet(path, packet);
 	enum verdict verdict = receive_packet(path, packet, local, heard);
 	if (packet->fragment == FRAGMENT_FIRST)

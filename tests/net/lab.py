@@ -295,13 +295,18 @@ class Host:
         assert self.receive(lambda p: ARP in p and p[ARP].op == 2 and p[ARP].psrc == appliance), \
             f"the appliance does not answer ARP for {appliance}"
 
+    def read(self):
+        """The next frame, and whether it came or went."""
+        data, (_, _, kind, _, _) = self.raw.recvfrom(65536)
+        return data, kind
+
     def receive(self, match, seconds=3):
         """The first frame to arrive that matches, or None when time is up."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             if not select.select([self.raw], [], [], left)[0]:
                 break
-            data, (_, _, kind, _, _) = self.raw.recvfrom(65536)
+            data, kind = self.read()
             if kind == PACKET_OUTGOING:
                 continue
             packet = Ether(data)

@@ -119,6 +119,14 @@ def test_a_source_that_is_ours_is_a_forgery(replay):
         assert result.verdicts == ["ip_source_is_ours"]
 
 
+def test_what_it_has_said_itself_may_cross_it_on_its_way(replay):
+    """The answer to a ping of alt's client to int's address, which both its routers pass on."""
+    answer = IP(src=INT_ADDRESS, dst=CLIENT2) / ICMP(type=0) / Raw(b"pong")
+    frame = to_client(answer, CLIENT2_MAC)
+    result = replay.run(MULTI, [("int", frame)])
+    assert result.verdicts == ["forwarded"] and crossed(result, 0, "alt") == bytes(frame)
+
+
 # Everything else.
 
 CROSSING = {
@@ -170,6 +178,17 @@ def test_what_is_not_service_traffic_crosses_as_it_is(replay, way, what):
     assert not result.out[came]
     sent = {row["name"]: row["sent"] for row in result.stats["interface"]}
     assert sent == {left: 1, came: 0}
+
+
+def test_what_a_backend_says_to_many_crosses(replay):
+    frames = [Ether(src=ROUTER_MAC, dst="01:00:5e:00:00:fb") /
+              IP(src="10.0.0.11", dst="224.0.0.251", ttl=1) / UDP(sport=8080, dport=5353),
+              Ether(src=ROUTER_MAC, dst=EVERYBODY) /
+              IP(src="10.0.0.11", dst="10.0.0.255") / UDP(sport=8080, dport=137)]
+    result = replay.run(MULTI, [("int", frame) for frame in frames])
+    assert result.verdicts == ["forwarded"] * 2
+    for interface in ("ext", "alt"):
+        assert [bytes(p) for p in result.out[interface]] == [bytes(frame) for frame in frames]
 
 
 def test_tcp_from_the_backends_to_a_vip_crosses(replay):
