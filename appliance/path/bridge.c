@@ -50,11 +50,9 @@ bool bridge_minds(const struct path *path, const struct packet *packet, uint32_t
 {
 	const struct snapshot *snapshot = path->snapshot;
 	bool from_backends = is_from_backends(snapshot, packet->frame);
-	bool own_mac = is_own_mac(snapshot, &packet->ethernet->destination);
-	bool own_address = local != NONE && snapshot->local[local].interface != NONE;
 
-	if (own_mac || own_address)
-		return own_mac && own_address && !is_in_vlan(packet->frame);
+	if (local != NONE && snapshot->local[local].interface != NONE)
+		return !is_in_vlan(packet->frame);
 	if (local != NONE)
 		return !from_backends || packet->protocol == PROTOCOL_NUMBER_ICMP;
 	return from_backends &&
@@ -144,19 +142,18 @@ void bridge_transmit(struct path *path, struct frame *frame, uint32_t out, bool 
 	}
 }
 
-/* To our own MAC, what is not for us would be lost behind us; from it, it has come back by a loop. */
-static bool is_ours(const struct snapshot *snapshot, const struct frame *frame)
+/* What the appliance has sent itself is not to go round and round. */
+static bool comes_by_a_loop(const struct snapshot *snapshot, const struct frame *frame)
 {
-	return is_own_mac(snapshot, &ethernet_of(frame)->destination) ||
-	       is_own_mac(snapshot, &ethernet_of(frame)->source);
+	return is_own_mac(snapshot, &ethernet_of(frame)->source);
 }
 
 static enum verdict cross(struct path *path, struct frame *frame, uint32_t out)
 {
 	uint32_t mtu = bridge_mtu(path->snapshot, out);
 
-	if (is_ours(path->snapshot, frame))
-		return DROP_mac_is_ours;
+	if (comes_by_a_loop(path->snapshot, frame))
+		return DROP_looped;
 	if (!mtu)
 		return DROP_interface_down;
 	if (size_on_wire(frame) > mtu)
@@ -184,9 +181,10 @@ static uint32_t way_of_arp(const struct snapshot *snapshot, const struct frame *
 enum verdict bridge_arp(struct path *path, struct frame *frame, uint32_t *ret_interface)
 {
 	if (!is_in_vlan(frame)) {
+		bool own = is_own_mac(path->snapshot, &ethernet_of(frame)->destination);
 		enum verdict verdict = arp_receive(path, frame);
 
-		if (verdict == VERDICT_CONSUMED || verdict == DROP_rate_limited)
+		if (own || verdict == VERDICT_CONSUMED || verdict == DROP_rate_limited)
 			return verdict;
 	}
 	*ret_interface = way_of_arp(path->snapshot, frame);
@@ -254,8 +252,8 @@ enum verdict bridge_packet(struct path *path, struct packet *packet)
 	bool has_ports = packet->tuple.protocol;
 	enum verdict drop;
 
-	if (is_ours(snapshot, packet->frame))
-		return DROP_mac_is_ours;
+	if (comes_by_a_loop(snapshot, packet->frame))
+		return DROP_looped;
 	if (has_ports && !is_from_backends(snapshot, packet->frame) &&
 	    !remember_direct(path, packet, &drop))
 		return drop;

@@ -5,10 +5,8 @@
  * frontend. Of what leaves, MACs, TTL, padding and VLAN tag are what came in; nothing waits for a
  * neighbor. Where there are several frontends, a flow's replies leave by its own, what ARP asks about
  * by that which has the prefix, and everything else by all of them. It learns no MACs: each side has
- * one interface to leave by, or every one.
- *
- * What it refuses: to be a hop. A frame to its own MAC that is not for one of its own addresses is
- * dropped, since nobody behind it would take it.
+ * one interface to leave by, or every one. It is nobody's next hop: what is sent to its own MAC crosses
+ * like the rest, unless it is for one of its own addresses, and nobody behind it will take it.
  */
 #ifndef PATH_BRIDGE_H
 #define PATH_BRIDGE_H

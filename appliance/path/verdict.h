@@ -17,7 +17,7 @@
 #define VERDICT_DROPS(X) \
 	X(frame_truncated,        "shorter than an Ethernet header, or cut short before it came") \
 	X(not_for_us,             "sent to another host's MAC address") \
-	X(mac_is_ours,            "bridged, but from or to the appliance's own MAC, and not for itself") \
+	X(looped,                 "bridged, but from the appliance's own MAC: it comes back by a loop") \
 	X(unknown_ethertype,      "neither IPv4 nor ARP") \
 	X(ipv6,                   "IPv6, which a routed appliance does not carry") \
 	X(vlan_tagged,            "tagged for a VLAN; a VLAN has an interface of its own") \

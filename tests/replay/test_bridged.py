@@ -101,16 +101,38 @@ def test_every_address_is_answered_for_on_every_side(replay, side):
         assert (echo.src, echo.dst, echo[IP].src) == (MAC[side], CLIENT_MAC, address)
 
 
-def test_what_is_sent_to_its_own_mac_does_not_cross(replay):
-    """Nobody behind it would take the frame; and a frame from its own MAC has come by a loop."""
-    frames = [Ether(src=CLIENT_MAC, dst=MAC["ext"]) / request(),
-              Ether(src=CLIENT_MAC, dst=MAC["int"]) / request(destination="10.0.0.11"),
+def test_macs_are_not_looked_at(replay):
+    """What is sent to its own MAC crosses like the rest; nobody behind it will take it."""
+    frames = [Ether(src=CLIENT_MAC, dst=MAC["ext"]) / request(destination="192.0.2.99"),
               Ether(src=CLIENT_MAC, dst=MAC["ext"], type=0x88b5) / Raw(b"experiment"),
-              Ether(src=MAC["int"], dst=ROUTER_MAC) / request(destination="192.0.2.99"),
-              Ether(src=MAC["ext"], dst=EVERYBODY, type=0x88b5) / Raw(b"loop")]
+              Ether(src=CLIENT_MAC, dst=MAC["ext"]) / request()]
     result = replay.run(SINGLE, [("ext", frame) for frame in frames])
-    assert result.verdicts == ["mac_is_ours"] * 5
+    assert result.verdicts == ["forwarded"] * 3
+    assert [crossed(result, i, "int") for i in range(2)] == [bytes(f) for f in frames[:2]]
+    assert (result.out["int"][2].dst, result.out["int"][2][IP].dst) == (MAC["ext"], "10.0.0.11")
+
+
+def test_what_it_has_sent_itself_does_not_go_round(replay):
+    frames = [Ether(src=MAC["int"], dst=ROUTER_MAC) / request(destination="192.0.2.99"),
+              Ether(src=MAC["ext"], dst=EVERYBODY, type=0x88b5) / Raw(b"loop"),
+              asks(INT_ADDRESS, "10.0.0.9", MAC["int"])]
+    result = replay.run(SINGLE, [("ext", frame) for frame in frames])
+    assert result.verdicts == ["looped"] * 3
     assert not result.out["int"] and not result.out["ext"]
+
+
+def test_arp_answers_to_its_own_mac_are_its_own(replay):
+    unasked = answers("198.51.100.254", ROUTER_MAC, INT_ADDRESS, MAC["int"])
+    result = replay.run(MULTI, [("int", unasked)])
+    assert result.verdicts == ["arp_not_for_us"]
+
+
+def test_its_addresses_are_its_own_whatever_the_mac(replay):
+    """Sent to a router, which would send it back through the wire to us."""
+    ping = to_router(request(ICMP(type=8) / Raw(b"ping"), destination=INT_ADDRESS))
+    result = replay.run(MULTI, [("ext", ping)])
+    assert result.verdicts == ["consumed"]
+    assert (result.out["ext"][0].src, result.out["ext"][0].dst) == (ROUTER_MAC, CLIENT_MAC)
 
 
 def test_a_source_that_is_ours_is_a_forgery(replay):
