@@ -44,6 +44,18 @@ add service udp {VIP}:0/udp pool all
     "checks": WEB.replace("add pool web", "add check c tcp interval 200ms\nadd pool web check c"),
     "arp checks": WEB.replace("add pool web", "add check c arp\nadd pool web check c"),
     "heartbeats": WEB.replace("add pool web", "add check c heartbeat\nadd pool web check c"),
+    "heartbeats that register": WEB.replace(
+        "add pool web", "add check c heartbeat register 10.0.0.0/25\nadd pool web check c"),
+    "round-robin": WEB.replace("add pool web", "add pool web scheduler round-robin"),
+    "least-connections, small table": WEB.replace("16384", "1024").replace(
+        "add pool web", "add pool web scheduler least-connections"),
+    "rejects and resets": WEB.replace(
+        "add pool web", "add check c heartbeat timeout 50ms\nadd pool web check c") +
+    "set global no-service reject\nset service web on-backend-loss reset\n",
+    "fail-open": WEB.replace("add pool web", "add check c tcp\nadd pool web check c") +
+    "set service web fail-open on\nset service dns fail-open on\n",
+    "limits of udp": WEB + "set service dns requests 9 responses 2 lifetime 5 front-timeout 2 "
+                           "back-timeout 3\n",
     "drained and weightless": WEB + "drain backend web 10.0.0.11:8080\n"
                                     "set backend web 10.0.0.12:8080 weight 0\n",
     "no service at all": NETWORK,
