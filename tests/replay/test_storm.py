@@ -56,6 +56,11 @@ add service udp {VIP}:0/udp pool all
     "set service web fail-open on\nset service dns fail-open on\n",
     "limits of udp": WEB + "set service dns requests 9 responses 2 lifetime 5 front-timeout 2 "
                            "back-timeout 3\n",
+    "fullnat": WEB + "set service web mode fullnat\nset service dns mode fullnat\n",
+    "fullnat with a few ports": WEB + "set service web mode fullnat\nset service dns mode fullnat\n"
+                                      "set global fullnat-slices 20000\n",
+    "source-rewrite": WEB + "".join(f"set service {name} source-rewrite 198.51.100.0/24 to "
+                                    "192.168.7.0/24\n" for name in ("web", "dns")),
     "drained and weightless": WEB + "drain backend web 10.0.0.11:8080\n"
                                     "set backend web 10.0.0.12:8080 weight 0\n",
     "no service at all": NETWORK,

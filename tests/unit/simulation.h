@@ -24,6 +24,7 @@ static const struct setting {
 	const char *name, *scheduler, *affinity, *when_full, *idle_timeout, *max_flows;
 	const char *fail_open, *on_backend_loss;
 	const char *requests, *responses, *lifetime, *front_timeout, *back_timeout; /* of UDP */
+	const char *mode, *slices, *source_rewrite;
 	bool second_vip;    /* for which the backends' replies look alike */
 } settings[] = {
 	{.name = "plain"},
@@ -38,6 +39,9 @@ static const struct setting {
 	{.name = "caps of datagrams", .requests = "4", .responses = "3"},
 	{.name = "ages and silence", .lifetime = "6", .front_timeout = "3", .back_timeout = "4"},
 	{.name = "reset on loss", .on_backend_loss = "reset", .second_vip = true},
+	{.name = "fullnat", .mode = "fullnat"},
+	{.name = "fullnat with a few ports", .mode = "fullnat", .slices = "6000"},
+	{.name = "source-rewrite", .source_rewrite = "198.51.100.0/24 to 192.168.7.0/24"},
 };
 
 static const struct {
@@ -69,6 +73,8 @@ struct connection {
 	bool bound;            /* the appliance has a flow of it; the rest says more of that flow */
 	bool answered, established;
 	unsigned host, life;   /* whom it is bound to, and the host's life then */
+	be32 seen_address;     /* whom the host takes for the client */
+	be16 seen_port;
 	unsigned requests, responses;
 	uint64_t born_ns, last_ns, asked_ns, answered_ns;
 };

@@ -11,9 +11,11 @@
  * left. Where it cannot know (a table that was full has no flow to promise anything by), it
  * promises nothing. LB_SEEDS=N runs more seeds, or fewer.
  */
+#include <arpa/inet.h>
+
 #include "tests/unit/simulation.h"
 
-enum { SEEDS = 200, STEPS = 2000 };
+enum { SEEDS = 200, STEPS = 2000, FIRST_MAC = 0x11 };
 
 static uint64_t created(const struct simulation *sim)
 {
@@ -48,13 +50,13 @@ static const char *client_address(unsigned client)
 	return address[client];
 }
 
-static struct host *host_of(struct simulation *sim, be32 address)
+/* Whose MAC it was sent to. */
+static struct host *host_of(struct simulation *sim, const struct packet *sent)
 {
-	for (unsigned i = 0; i < HOSTS; i++)
-		if (world_address(sim->host[i].address).raw == address.raw)
-			return &sim->host[i];
-	fail_msg("sent to nobody (seed %u, step %u)", sim->seed, sim->step);
-	return NULL;
+	unsigned i = (unsigned)sent->ethernet->destination.byte[5] - FIRST_MAC;
+
+	expect(sim, i < HOSTS);
+	return &sim->host[i];
 }
 
 /* A connection's next packet: mostly what comes next in its life. */
@@ -85,7 +87,7 @@ static void check_refusal(struct simulation *sim, enum verdict verdict, uint8_t 
 		break;
 	case DROP_flow_table_full:
 		expect(sim, flows->live == FLOWS || flows->half_open == flows->half_open_max);
-		expect(sim, setting->when_full || setting->second_vip);
+		expect(sim, setting->when_full || setting->second_vip || setting->mode);
 		break;
 	case DROP_service_flows_full:
 		expect(sim, setting->max_flows);
@@ -94,7 +96,10 @@ static void check_refusal(struct simulation *sim, enum verdict verdict, uint8_t 
 		expect(sim, setting->second_vip);
 		break;
 	case DROP_no_flow:
-		expect(sim, setting->second_vip && flags & TCP_RST);
+		expect(sim, (setting->second_vip || setting->mode) && flags & TCP_RST);
+		break;
+	case DROP_source_ports_exhausted:
+		expect(sim, setting->slices);
 		break;
 	case DROP_backend_lost:
 		expect(sim, setting->on_backend_loss && flags && !(flags & TCP_SYN));
@@ -108,14 +113,17 @@ static void check_refusal(struct simulation *sim, enum verdict verdict, uint8_t 
 
 /* Neither kept nor new: sent by the table alone, or by a flow that has seen an end. */
 static void learn_from_request(struct simulation *sim, struct connection *connection,
-			       uint8_t flags, bool keeps, bool is_new, unsigned host)
+			       const struct packet *sent, bool keeps, bool is_new)
 {
+	const unsigned host = (unsigned)(host_of(sim, sent) - sim->host);
+	const uint8_t flags = sent->tcp_flags;
 	const uint64_t now_ns = sim->world->now_ns;
 
 	if (is_new)
 		*connection = (struct connection){
 			.client = connection->client, .service = connection->service,
 			.port = connection->port, .life = sim->host[host].life,
+			.seen_address = sent->source, .seen_port = sent->source_port,
 			.born_ns = now_ns, .answered_ns = now_ns};
 	connection->host = host;
 	connection->bound = (keeps || is_new) && !(flags & (TCP_FIN | TCP_RST));
@@ -158,18 +166,20 @@ static void client_sends(struct simulation *sim, struct connection *connection)
 		return;
 	}
 	struct packet sent = world_read(&sim->world->frame[0]);
-	struct host *host = host_of(sim, sent.destination);
+	struct host *host = host_of(sim, &sent);
 	const bool is_new = created(sim) != before;
 
 	expect(sim, sim->world->sent == 1);
 	expect(sim, from_be16(sent.destination_port) == BACKEND_PORT);
 	expect(sim, keeps_flows(sim, host));
 	expect(sim, !keeps || (host == bound && !is_new));
+	expect(sim, !keeps || (same32(sent.source, connection->seen_address) &&
+			       same16(sent.source_port, connection->seen_port)));
 	expect(sim, !is_new || takes_new(sim, host));
 	tally.promises += keeps;
 	tally.established += keeps && connection->established;
 	tally.chosen += is_new;
-	learn_from_request(sim, connection, flags, keeps, is_new, (unsigned)(host - sim->host));
+	learn_from_request(sim, connection, &sent, keeps, is_new);
 }
 
 static uint8_t backend_flags(struct simulation *sim, const struct connection *connection)
@@ -190,15 +200,18 @@ static void backend_answers(struct simulation *sim, struct connection *connectio
 	struct host *host = &sim->host[connection->host];
 	const uint8_t flags = backend_flags(sim, connection);
 	const bool keeps = stands(sim, connection);
+	char to[INET_ADDRSTRLEN];
 	const struct world_packet packet = {
 		.in = "int", .source = host->address,
-		.destination = client_address(connection->client), .source_port = BACKEND_PORT,
-		.destination_port = connection->port,
+		.destination = inet_ntop(AF_INET, &connection->seen_address, to, sizeof(to)),
+		.source_port = BACKEND_PORT,
+		.destination_port = from_be16(connection->seen_port),
 		.protocol = services[connection->service].protocol, .tcp_flags = flags,
 		.payload = dice(sim, 40)};
 
-	/* A stray reply to one VIP's client would be taken for the other's, and rightly. */
-	if (!keeps && sim->setting->second_vip)
+	/* Where replies to two clients look alike, a stray one is taken for the other's, and rightly. */
+	if (!connection->seen_port.raw ||
+	    (!keeps && (sim->setting->second_vip || sim->setting->mode)))
 		return;
 	enum verdict verdict = receive(sim, &packet);
 	if (host->present)
@@ -209,9 +222,9 @@ static void backend_answers(struct simulation *sim, struct connection *connectio
 	expect(sim, verdict == VERDICT_FORWARDED);
 	expect(sim, sim->world->sent == 1);
 	struct packet sent = world_read(&sim->world->frame[0]);
-	expect(sim, sent.source.raw == world_address(services[connection->service].vip).raw);
+	expect(sim, same32(sent.source, world_address(services[connection->service].vip)));
 	expect(sim, from_be16(sent.source_port) == services[connection->service].port);
-	expect(sim, sent.destination.raw == world_address(packet.destination).raw);
+	expect(sim, same32(sent.destination, world_address(client_address(connection->client))));
 	expect(sim, from_be16(sent.destination_port) == connection->port);
 	connection->answered = true;
 	connection->last_ns = connection->answered_ns = sim->world->now_ns;
@@ -385,6 +398,8 @@ static void set_up(struct simulation *sim)
 		world_add(world, KIND_NEIGHBOR, "address", client_address(i), "mac",
 			  "02:00:00:00:07:08", "interface", "ext");
 	world_add(world, KIND_CHECK, "name", "beat", "type", "heartbeat");
+	if (setting->slices)
+		world_set(world, KIND_GLOBAL, "fullnat-slices", setting->slices);
 	world_set(world, KIND_POOL, "name", "web", "check", "beat",
 		  "affinity", or_else(setting->affinity, "5-tuple"),
 		  "scheduler", or_else(setting->scheduler, "maglev"));
@@ -396,7 +411,9 @@ static void set_up(struct simulation *sim)
 			  "idle-timeout", or_else(setting->idle_timeout, "none"),
 			  "max-flows", or_else(setting->max_flows, "none"),
 			  "fail-open", or_else(setting->fail_open, "off"),
-			  "on-backend-loss", or_else(setting->on_backend_loss, "reselect"));
+			  "on-backend-loss", or_else(setting->on_backend_loss, "reselect"),
+			  "mode", or_else(setting->mode, "nat"),
+			  "source-rewrite", or_else(setting->source_rewrite, "none"));
 		if (services[i].protocol == PROTOCOL_NUMBER_UDP)
 			assert_in_range(world_change(
 				world, VERB_SET, KIND_SERVICE, "name", services[i].name,
@@ -408,15 +425,17 @@ static void set_up(struct simulation *sim)
 	}
 	for (unsigned i = 0; i < HOSTS; i++) {
 		struct host *host = &sim->host[i];
+		char mac[18];
 
 		snprintf(host->address, sizeof(host->address), "10.0.0.%u", 11 + i);
 		snprintf(host->endpoint, sizeof(host->endpoint), "%s:%d", host->address,
 			 BACKEND_PORT);
+		snprintf(mac, sizeof(mac), "02:00:00:00:00:%02x", FIRST_MAC + i);
 		if (i < 2)
 			world_delete(world, KIND_BACKEND, "pool", "web", "address", host->endpoint);
 		else
-			world_add(world, KIND_NEIGHBOR, "address", host->address, "mac",
-				  "02:00:00:00:00:13", "interface", "int");
+			world_add(world, KIND_NEIGHBOR, "address", host->address, "mac", mac,
+				  "interface", "int");
 		add_host(sim, host);
 	}
 	for (unsigned i = 0; i < CONNECTIONS; i++)
@@ -450,7 +469,8 @@ static void check_tally(unsigned seeds)
 	static const enum verdict refusals[] = {DROP_no_backend, DROP_flow_table_full,
 						DROP_service_flows_full, DROP_reply_collision,
 						DROP_no_flow, DROP_backend_lost,
-						DROP_requests_used_up};
+						DROP_requests_used_up,
+						DROP_source_ports_exhausted};
 	static const enum flow_close_reason closes[] = {
 		FLOW_CLOSE_IDLE, FLOW_CLOSE_LIFETIME, FLOW_CLOSE_REQUESTS,
 		FLOW_CLOSE_RESPONSES, FLOW_CLOSE_RESET, FLOW_CLOSE_CLOSED, FLOW_CLOSE_DRAIN,
