@@ -8,7 +8,8 @@ import pytest
 from scapy.all import ICMP, IP, TCP, UDP, Raw, fragment
 
 from peers import (KATRAN, KATRAN_DATA, KATRAN_SERVERS, GATEWAY_MAC, becomes, from_server,
-                   katran_ack, katran_udp, network, pool, run, server_mac, to_client, to_server, to_us)
+                   katran_ack, katran_udp, network, pool, run, server_mac, to_client, to_server,
+                   to_us)
 from replay import EXT, INT, checksums_right
 
 # Cilium's node port tests: a service on 172.16.10.1:80, its backend 192.168.0.1:8080.
