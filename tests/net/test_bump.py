@@ -14,11 +14,12 @@ from scapy.packet import Raw
 from bump import BUMP, CLIENT2, MTU, PORTS, ROUTER, ROUTER6, ROUTER_MAC, BumpLab, TaggedHost
 from lab import BACKENDS, CLIENT, SANITIZED, VIP, Digest, Download, UdpEcho, wait_until
 
-CHECKED = """\
+WEB = "add pool web\n" + \
+    "".join(f"add backend web {address}:80\n" for address in BACKENDS.values()) + \
+    f"add service web {VIP}:80/tcp pool web\n"
+CHECKED = WEB + """\
 add check web-hc tcp port 80 interval 1 timeout 1
-add pool web check web-hc
-""" + "".join(f"add backend web {address}:80\n" for address in BACKENDS.values()) + f"""\
-add service web {VIP}:80/tcp pool web
+set pool web check web-hc
 """
 ALL = f"""\
 add pool all
@@ -244,24 +245,38 @@ def test_the_interfaces_are_promiscuous_as_long_as_it_bridges(make_appliance, la
     wait_until(lambda: all_are(1), 5, "promiscuous again")
 
 
-def test_downloads_survive_a_change_of_the_topology_and_a_restart(bump, lab, content, tmp_path):
+@pytest.fixture
+def downloads(lab, content, tmp_path):
+    """Starts slow downloads through the VIP; they must end whole."""
     data = os.urandom(1 << 20)
     (content / "big").write_bytes(data)
-    running = [Download(lab, f"http://{VIP}/slow/big", tmp_path / f"{number}")
-               for number in range(4)]
-    try:
-        wait_until(lambda: sum(row["active_flows"] for row in bump.show("backend")) >= 4, 5,
+    running = []
+
+    def start(appliance):
+        running.extend(Download(lab, f"http://{VIP}/slow/big", tmp_path / f"{number}")
+                       for number in range(4))
+        wait_until(lambda: sum(row["active_flows"] for row in appliance.show("backend")) >= 4, 5,
                    "all downloads run")
-        if len(bump.show("interface")) == 2:
-            bump.lb("set global topology routed")
-            bump.lb("set global topology bridged")
-        else:
-            bump.kill()
-            bump.start()
-        assert all(one.is_running() for one in running)
-        assert [one.digest() for one in running] == [hashlib.sha256(data).hexdigest()] * 4
-    finally:
-        (content / "big").unlink()
+
+    yield start
+    (content / "big").unlink()
+    assert [one.digest() for one in running] == [hashlib.sha256(data).hexdigest()] * 4
+
+
+def test_downloads_survive_a_change_of_the_topology(appliance, web, downloads):
+    appliance.configure(PORTS["SINGLE"] + CHECKED)
+    appliance.wait_all_up()
+    downloads(appliance)
+    appliance.lb("set global topology routed")
+    appliance.lb("set global topology bridged")
+
+
+def test_downloads_survive_a_restart(appliance, web, ports, downloads):
+    """Without checks all backends are there at once, and the table is as it was."""
+    appliance.configure(ports + WEB)
+    downloads(appliance)
+    appliance.kill()
+    appliance.start()
 
 
 def test_what_a_bump_cannot_do_is_refused(appliance):
