@@ -280,6 +280,28 @@ def test_a_backend_that_calls_out_keeps_its_address(replay):
     assert crossed(result, 0, "int") == bytes(syn_ack)
 
 
+def test_an_error_about_a_direct_call_crosses_to_who_called(replay):
+    there = to_router(request(TCP(sport=41000, dport=8080, flags="S"), source=CLIENT2,
+                              destination="10.0.0.11"), CLIENT2_MAC)
+    error = to_client(IP(src="10.9.9.9", dst=CLIENT2) / ICMP(type=3, code=1) / there[IP],
+                      CLIENT2_MAC)
+    result = replay.run(MULTI, [("alt", there), ("int", error)])
+    assert result.verdicts == ["forwarded"] * 2
+    assert crossed(result, 0, "alt") == bytes(error) and not result.out["ext"]
+
+
+def test_a_source_is_rewritten_and_restored(replay):
+    """Polycube's source prefix rewrite, across its ports."""
+    config = SINGLE + "set service web source-rewrite 198.51.100.0/24 to 100.64.7.0/24\n"
+    result = replay.run(config, [("ext", to_router(request())),
+                                 ("int", to_client(reply(destination="100.64.7.7")))])
+    assert result.verdicts == ["forwarded"] * 2
+    (there,), (back,) = result.out["int"], result.out["ext"]
+    assert (there[IP].src, there[IP].dst, there[IP].ttl) == ("100.64.7.7", "10.0.0.11", 64)
+    assert (back[IP].src, back[IP].dst, back.dst) == (VIP, CLIENT, CLIENT_MAC)
+    assert checksums_right(there) and checksums_right(back)
+
+
 # ICMP errors and fragments.
 
 def test_errors_about_flows_are_translated(replay):

@@ -229,6 +229,28 @@ static void flows_stay_when_the_topology_changes(void **state)
 	world_free(world);
 }
 
+static void flows_of_modes_that_only_a_hop_has_end_with_it(void **state)
+{
+	struct world *world = world_web(FLOWS);
+	const struct flow_table *flows = path_flows(world->path);
+	uint32_t cursor = 0;
+
+	(void)state;
+	world_set(world, KIND_SERVICE, "name", "web", "mode", "fullnat");
+	world_publish(world);
+	assert_int_equal(world_receive(world, to_vip(10)), VERDICT_FORWARDED);
+	world_set(world, KIND_SERVICE, "name", "web", "mode", "nat");
+	world_publish(world);
+	path_sweep(world->path, &cursor, FLOWS);
+	assert_int_equal(flows->live, 1);
+	world_set(world, KIND_GLOBAL, "topology", "bridged");
+	world_publish(world);
+	assert_int_equal(take(world, to_vip(10)), VERDICT_FORWARDED);
+	assert_address(world_read(&world->frame[0]).source, "198.51.100.7");
+	assert_int_equal(flows->closed[FLOW_CLOSE_CLEARED], 1);
+	world_free(world);
+}
+
 static void flows_past_a_service_end_with_the_topology_and_not_with_the_service(void **state)
 {
 	struct world *world = world_bridged(FLOWS);
@@ -353,6 +375,7 @@ int main(void)
 		cmocka_unit_test(super_frames_of_any_protocol_cross_whole_where_a_segment_fits),
 		cmocka_unit_test(a_flood_reaches_every_frontend_that_is_up_and_large_enough),
 		cmocka_unit_test(flows_stay_when_the_topology_changes),
+		cmocka_unit_test(flows_of_modes_that_only_a_hop_has_end_with_it),
 		cmocka_unit_test(flows_past_a_service_end_with_the_topology_and_not_with_the_service),
 		cmocka_unit_test(a_port_used_again_past_a_service_is_a_new_flow),
 		cmocka_unit_test(what_could_not_be_told_apart_on_its_way_back_is_shed),

@@ -133,6 +133,9 @@ static void a_broken_rule_is_told_with_the_objects_that_break_it(void **state)
 		{{"set global topology bridged", "add interface x role backend address 10.1.0.1/24"},
 		 "interfaces \"int\" and \"x\" have role backend: topology bridged takes one backend "
 		 "interface"},
+		{{"set global topology bridged", "set service www mode fullnat"},
+		 "service \"www\": mode fullnat needs topology routed, in topology bridged all services are "
+		 "of mode nat"},
 		{{"set global topology bridged", "add interface x role frontend"},
 		 "interface \"x\" needs an address: with several frontends replies find their way by it"},
 		{{"set global topology bridged", "add interface x role frontend address 203.0.113.1/32"},
