@@ -275,6 +275,7 @@ void control_tick(struct control *control, uint64_t now_ns)
 {
 	if (control->ports && ports_deadline(control->ports) <= now_ns)
 		control_links(control);
+	confirm_tick(control, now_ns);
 	for (unsigned i = 0; i < control->drains;) {
 		if (control->drain[i].deadline_ns > now_ns) {
 			i++;
@@ -291,6 +292,8 @@ uint64_t control_deadline(const struct control *control)
 {
 	uint64_t deadline = control->ports ? ports_deadline(control->ports) : UINT64_MAX;
 
+	if (confirm_deadline(control) < deadline)
+		deadline = confirm_deadline(control);
 	for (unsigned i = 0; i < control->drains; i++)
 		if (control->drain[i].deadline_ns < deadline)
 			deadline = control->drain[i].deadline_ns;
@@ -339,6 +342,7 @@ int control_start(struct control *control, struct config *config, uint64_t at, c
 
 void control_stop(struct control *control)
 {
+	confirm_stop(control);
 	config_free(control->running);
 	config_free(control->serving);
 	members_free(&control->members);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "appliance/compile.h"
+#include "appliance/confirm.h"
 #include "appliance/journal.h"
 #include "appliance/loop.h"
 #include "appliance/mailbox.h"
@@ -41,6 +42,7 @@ struct control {
 	bool members_left;        /* their flows are to be ended */
 	uint64_t revision;
 	int64_t started_ns;       /* Unix time */
+	struct confirm confirm;   /* what waits to be confirmed */
 	unsigned drains;
 	struct drain drain[DRAINS_MAX];
 };
@@ -50,6 +52,13 @@ struct control {
 int control_start(struct control *control, struct config *running, uint64_t revision, char *error,
 		  size_t error_size);
 void control_stop(struct control *control);
+
+/* What struct appliance says of commit and check. */
+int control_commit(struct control *control, const struct config *candidate,
+		   const struct commit_note *note, appliance_say *say, void *say_context,
+		   uint64_t *ret_revision, char *error, size_t error_size);
+int control_check(struct control *control, const struct config *candidate, appliance_say *say,
+		  void *say_context, char *error, size_t error_size);
 
 /* The console's view of it; borrows `control`. */
 struct appliance control_appliance(struct control *control);

@@ -7,6 +7,7 @@ struct deeds {
 	const char *user;
 	unsigned long long revision;
 	unsigned count;
+	unsigned others;        /* that are none of it */
 };
 
 /* An object that is made or removed is none of it: what was there and is there still. */
@@ -18,8 +19,10 @@ static void take_difference(void *context, enum kind kind, const void *before, c
 
 	if (!attribute || !before || !after ||
 	    value_equal(attribute->type, (const char *)before + attribute->offset,
-			(const char *)after + attribute->offset))
+			(const char *)after + attribute->offset)) {
+		deeds->others++;
 		return;
+	}
 	if (deeds->count++ >= DEEDS_TOLD)
 		return;
 	object_label(kind, after, label, sizeof(label));
@@ -29,12 +32,18 @@ static void take_difference(void *context, enum kind kind, const void *before, c
 }
 
 void deeds_tell(struct journal *journal, const struct config *before, const struct config *after,
-		const char *user, uint64_t revision)
+		const struct revision *revision)
 {
-	struct deeds deeds = {.journal = journal, .user = user, .revision = revision};
+	struct deeds deeds = {
+		.journal = journal, .user = revision->user, .revision = revision->number,
+	};
 
 	config_compare(before, after, take_difference, &deeds);
 	if (deeds.count > DEEDS_TOLD)
 		journal_deed(journal, "%u more went into service or out of it by %s (r%llu)",
-			     deeds.count - DEEDS_TOLD, user, deeds.revision);
+			     deeds.count - DEEDS_TOLD, deeds.user, deeds.revision);
+	if (deeds.others)
+		journal_deed(journal, "r%llu by %s: %u object%s changed%s%s", deeds.revision,
+			     deeds.user, deeds.others, deeds.others == 1 ? "" : "s",
+			     *revision->comment ? ", " : "", revision->comment);
 }

@@ -210,8 +210,10 @@ static int open_all(struct daemon *daemon, const struct options *options, char *
 		journal_say(control->journal, "%s", error);
 	if (!result)
 		result = store_load(control->store, &config, &revision, error, ERROR_SIZE);
-	if (!result)
+	if (!result) {
+		confirm_start(control, &config, &revision);
 		result = open_path(daemon, options, config, error);
+	}
 	if (result) {
 		config_free(config);
 		return result;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "appliance/control.h"
-#include "appliance/deeds.h"
 #include "appliance/rates.h"
 #include "appliance/recording.h"
 #include "appliance/reports.h"
@@ -19,131 +18,28 @@ static uint64_t revision(void *context)
 	return ((const struct control *)context)->revision;
 }
 
-/* What a commit has to do beyond compiling, by what differs. */
-struct impact {
-	bool flows_end;     /* a backend, service or address may be gone: their flows are to be closed */
-	bool interfaces;    /* their rings are to follow */
-};
-
-static void note_difference(void *context, enum kind kind, const void *before, const void *after)
-{
-	struct impact *impact = context;
-	const struct config_global *global = after, *past = before;
-
-	/* Rings become promiscuous or cease to be; flows end that the other topology does not have. */
-	if (kind == KIND_GLOBAL && global->topology != past->topology)
-		impact->interfaces = impact->flows_end = true;
-	if (kind == KIND_INTERFACE)
-		impact->interfaces = true;
-	if ((kind == KIND_BACKEND || kind == KIND_SERVICE || kind == KIND_INTERFACE) && before)
-		impact->flows_end = true;
-}
-
-static void say_restart(const struct control *control, const struct config *candidate,
-			appliance_say *say, void *say_context)
-{
-	if (config_global(candidate)->flow_table != config_global(control->running)->flow_table)
-		say(say_context, "flow-table is in force from the next start of lbd");
-}
-
-/* Everything that can fail, before anything changes. */
-static int prepare(struct control *control, const struct config *candidate, appliance_say *say,
-		   void *say_context, struct config **ret_serving, struct compiled **ret_compiled,
-		   char *error, size_t error_size)
-{
-	int result = config_validate(candidate, say, say_context, error, error_size);
-
-	if (result)
-		return result;
-	say_restart(control, candidate, say, say_context);
-	return control_compile(control, candidate, ret_serving, ret_compiled, error, error_size);
-}
-
 static int check(void *context, const struct config *candidate, appliance_say *say,
 		 void *say_context, char *error, size_t error_size)
 {
-	struct control *control = context;
-	struct config *serving;
-	struct compiled *compiled;
-
-	if (!config_compare(control->running, candidate, NULL, NULL))
-		return 0;
-	int result = prepare(control, candidate, say, say_context, &serving, &compiled, error,
-			     error_size);
-	if (result)
-		return result;
-	compile_discard(&control->compiler, compiled);
-	config_free(serving);
-	return 1;
-}
-
-static int store_change(struct control *control, const struct config *candidate,
-			const struct commit_note *note, unsigned changes, char *error,
-			size_t error_size)
-{
-	struct revision made = {
-		.number = control->revision + 1,
-		.time_s = wall_clock_ns() / 1000000000,
-		.changes = changes,
-	};
-
-	snprintf(made.user, sizeof(made.user), "%s", note->user);
-	snprintf(made.comment, sizeof(made.comment), "%s", note->comment);
-	if (control->store) {
-		int result = store_commit(control->store, control->running, candidate, &made, error,
-					  error_size);
-		if (result)
-			return result;
-	}
-	control->revision = made.number;
-	return 0;
+	return control_check(context, candidate, say, say_context, error, error_size);
 }
 
 static int commit(void *context, const struct config *candidate, const struct commit_note *note,
 		  appliance_say *say, void *say_context, uint64_t *ret_revision, char *error,
 		  size_t error_size)
 {
-	struct control *control = context;
-	struct impact impact = {0};
-	unsigned changes = config_compare(control->running, candidate, note_difference, &impact);
-	struct config *serving;
-	struct compiled *compiled;
+	return control_commit(context, candidate, note, say, say_context, ret_revision, error,
+			      error_size);
+}
 
-	*ret_revision = control->revision;
-	if (!changes)
-		return 0;
-	struct config *copy = config_copy(candidate);
-	if (!copy) {
-		snprintf(error, error_size, "not enough memory");
-		return -ENOMEM;
-	}
-	int result = prepare(control, candidate, say, say_context, &serving, &compiled, error,
-			     error_size);
-	if (result) {
-		config_free(copy);
-		return result;
-	}
-	result = store_change(control, candidate, note, changes, error, error_size);
-	if (result) {
-		compile_discard(&control->compiler, compiled);
-		config_free(serving);
-		config_free(copy);
-		return result;
-	}
-	/* From here on nothing fails. */
-	control_publish(control, serving, compiled);
-	deeds_tell(control->journal, control->running, copy, note->user, control->revision);
-	config_free(control->running);
-	control->running = copy;
-	members_follow(&control->members, copy);
-	if (impact.flows_end)
-		control_sweep_flows(control);
-	if (impact.interfaces && control->ports) {
-		control_links(control);
-		ports_warn_of_kernel(control->ports, control->running);
-	}
-	*ret_revision = control->revision;
-	return 1;
+static bool waiting(void *context, struct waiting *ret_waiting)
+{
+	return confirm_waits(context, ret_waiting);
+}
+
+static int confirm(void *context, const char *user, char *error, size_t error_size)
+{
+	return confirm_now(context, user, error, error_size);
 }
 
 static int no_store(char *error, size_t error_size)
@@ -299,6 +195,8 @@ struct appliance control_appliance(struct control *control)
 		.revision = revision,
 		.commit = commit,
 		.check = check,
+		.waiting = waiting,
+		.confirm = confirm,
 		.revision_text = revision_text,
 		.backup = backup,
 		.report = reports_show,

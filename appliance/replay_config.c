@@ -27,6 +27,13 @@ static int check(void *context, const struct config *candidate, appliance_say *s
 	return config_validate(candidate, say, say_context, error, error_size);
 }
 
+static bool waiting(void *context, struct waiting *ret_waiting)
+{
+	(void)context;
+	(void)ret_waiting;
+	return false;
+}
+
 static int commit(void *context, const struct config *candidate, const struct commit_note *note,
 		  appliance_say *say, void *say_context, uint64_t *ret_revision, char *error,
 		  size_t error_size)
@@ -50,6 +57,13 @@ static int refuse(char *error, size_t error_size)
 {
 	snprintf(error, error_size, "the script of a replay only configures");
 	return -ENOTSUP;
+}
+
+static int confirm(void *context, const char *user, char *error, size_t error_size)
+{
+	(void)context;
+	(void)user;
+	return refuse(error, error_size);
 }
 
 static int revision_text(void *context, uint64_t number, char **ret_text, char *error, size_t error_size)
@@ -264,6 +278,8 @@ static int run_script(struct replay_config *config, const char *file, const char
 		.revision = revision,
 		.commit = commit,
 		.check = check,
+		.waiting = waiting,
+		.confirm = confirm,
 		.revision_text = revision_text,
 		.backup = backup,
 		.report = report,

@@ -1,13 +1,16 @@
 /* show status, version, revisions, events: the appliance itself. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
 
 #include "appliance/reports_topics.h"
+#include "cli/waiting.h"
 
 enum { EVENTS_SHOWN = 100 }; /* unless `limit` says otherwise */
 
 #define SECOND_NS UINT64_C(1000000000)
+#define MILLISECOND_NS UINT64_C(1000000)
 
 static const struct column status_columns[] = {
 	{"hostname", "hostname", COLUMN_TEXT},
@@ -31,6 +34,11 @@ static const struct column status_columns[] = {
 	{"dropped", "dropped", COLUMN_COUNT},
 	{"ring_lost", "ring lost", COLUMN_COUNT},
 	{"path_busy_percent", "path busy", COLUMN_PERCENT},
+	{"unconfirmed", NULL, COLUMN_COUNT},
+	{"unconfirmed_by", NULL, COLUMN_TEXT},
+	{"reverts_to", NULL, COLUMN_COUNT},
+	{"reverts_at", NULL, COLUMN_TIME},
+	{"waiting", NULL, COLUMN_PROSE},
 };
 
 static void report_identity(struct show *show)
@@ -128,6 +136,24 @@ static void report_path(struct report *report, const struct control *control)
 	report_number(report, stats.busy_percent);
 }
 
+/* What waits to be confirmed. */
+static void report_waiting(struct show *show)
+{
+	struct report *report = show->report;
+	struct waiting waiting;
+	char sentence[WAITING_TEXT_SIZE], line[WAITING_TEXT_SIZE + 1];
+
+	if (!confirm_waits(show->control, &waiting))
+		return;
+	waiting_text(&waiting, sentence);
+	snprintf(line, sizeof(line), "%s.", sentence);
+	report_number(report, waiting.revision);
+	report_text(report, waiting.user);
+	report_number(report, waiting.back);
+	report_number(report, (uint64_t)waiting.deadline_ms * MILLISECOND_NS);
+	report_text(report, line);
+}
+
 int show_status(struct show *show)
 {
 	struct overview overview;
@@ -145,6 +171,7 @@ int show_status(struct show *show)
 	report_objects(show->report, &overview);
 	report_traffic(show->report, look);
 	report_path(show->report, show->control);
+	report_waiting(show);
 	overview_free(&overview);
 	free(look);
 	return 0;

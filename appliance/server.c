@@ -13,6 +13,7 @@
 #include "appliance/control_socket.h"
 #include "cli/protocol.h"
 #include "cli/session.h"
+#include "cli/waiting.h"
 
 enum {
 	CLIENTS_MAX = 64,
@@ -212,6 +213,19 @@ static bool client_flush(struct client *client)
 	return !(client->closing && !buffer_left(out));
 }
 
+/* Who comes now has not heard it. */
+static void tell_waiting(struct client *client)
+{
+	const struct appliance *appliance = client->server->appliance;
+	struct waiting waiting;
+	char sentence[WAITING_TEXT_SIZE];
+
+	if (!client->interactive || !appliance->waiting(appliance->context, &waiting))
+		return;
+	waiting_text(&waiting, sentence);
+	put_word(client, MESSAGE_EVENT, sentence);
+}
+
 static void handle_hello(struct client *client, struct payload *payload)
 {
 	const struct appliance *appliance = client->server->appliance;
@@ -234,6 +248,7 @@ static void handle_hello(struct client *client, struct payload *payload)
 	put_name(&client->out, LB_VERSION);
 	put_u64(&client->out, appliance->revision(appliance->context));
 	frame_end(&client->out, frame);
+	tell_waiting(client);
 }
 
 static void put_candidate(void *context, const char *word)

@@ -67,6 +67,16 @@ struct rates;
 struct commit_note {
 	const char *user;
 	const char *comment; /* "" where none */
+	uint64_t confirm_ns; /* taken back after this time unless confirmed; 0: it is for good */
+	bool confirms;       /* what waits to be confirmed, too */
+	bool takes_back;     /* it is what was not confirmed that is committed away */
+};
+
+/* A commit that waits to be confirmed. */
+struct waiting {
+	uint64_t revision, back; /* what it goes back to */
+	int64_t deadline_ms;     /* Unix time */
+	char user[64];
 };
 
 typedef void appliance_say(void *context, const char *sentence);
@@ -83,6 +93,10 @@ struct appliance {
 	int (*commit)(void *context, const struct config *candidate, const struct commit_note *note,
 		      appliance_say *say, void *say_context, uint64_t *ret_revision, char *error,
 		      size_t error_size);
+	/* True where a commit waits to be confirmed. */
+	bool (*waiting)(void *context, struct waiting *ret_waiting);
+	/* Confirms it. -ENOENT where none waits. */
+	int (*confirm)(void *context, const char *user, char *error, size_t error_size);
 	/* As commit, but stops before anything changes (`--check`). */
 	int (*check)(void *context, const struct config *candidate, appliance_say *say,
 		     void *say_context, char *error, size_t error_size);

@@ -10,8 +10,8 @@
 static void line_start(enum kind kind, const void *object, char *ret_text, size_t size)
 {
 	const struct schema *schema = schema_of(kind);
-	size_t length = (size_t)snprintf(ret_text, size, "%s %s", kind == KIND_GLOBAL ? "set" : "add",
-					 schema->name);
+	const char *verb = kind == KIND_GLOBAL ? "set" : "add";
+	size_t length = (size_t)snprintf(ret_text, size, "%s %s", verb, schema->name);
 	char value[TEXT_SIZE];
 
 	for (unsigned i = 0; i < schema->attributes && schema->attribute[i].flags & ATTRIBUTE_ID;
@@ -42,8 +42,9 @@ static const char *find_line(const char *text, const char *start, size_t *ret_si
 }
 
 /* What the line gives the attribute. `scratch` holds the object until command_free(). */
-static const void *attribute_in_line(const char *line, size_t size, const struct attribute *attribute,
-				     struct command *scratch, struct fault *fault)
+static const void *attribute_in_line(const char *line, size_t size,
+				     const struct attribute *attribute, struct command *scratch,
+				     struct fault *fault)
 {
 	if (!size || command_match(line, size, false, scratch, fault) <= 0)
 		return NULL;

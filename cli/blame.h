@@ -1,5 +1,5 @@
-/* Who changed something, and in which revision: found in the texts of the revisions, where an object
- * is a line. */
+/* Who changed something, and in which revision: found in the texts of the revisions, where an
+ * object is a line. */
 #ifndef CLI_BLAME_H
 #define CLI_BLAME_H
 
@@ -9,8 +9,8 @@
 
 enum { BLAME_SIZE = 128 };
 
-/* " since r44 by bob", or "" where no revision that is kept after `since` tells. `object`: as it is or
- * was. `attribute`: which of the schema's has changed; -1: any, or the whole object. */
+/* " since r44 by bob", or "" where no revision that is kept after `since` tells. `object`: as it
+ * is or was. `attribute`: which of the schema's has changed; -1: any, or the whole object. */
 void blame(const struct session *session, uint64_t since, enum kind kind, const void *object,
 	   int attribute, char ret_text[BLAME_SIZE]);
 

@@ -133,8 +133,8 @@ static int show_config(struct session *session)
 
 	if (!config)
 		return refuse(session, -ENOMEM, "out of memory");
-	return put_text(session,
-			session_wants_json(session) ? render_config_json(config) : config_text(config));
+	return put_text(session, session_wants_json(session) ? render_config_json(config) :
+							       config_text(config));
 }
 
 static int show_revisions(struct session *session)
@@ -215,8 +215,8 @@ static int run_export(struct session *session)
 	if (*file)
 		session->sink.file(session->sink.context, file, script, strlen(script));
 	else
-		session_print_text(session, session_wants_json(session) ? render_export_json(script) :
-								  strdup(script));
+		session_print_text(session, session_wants_json(session) ?
+						    render_export_json(script) : strdup(script));
 	free(script);
 	return 0;
 }
@@ -323,8 +323,8 @@ static void begin_wait(struct session *session, const struct place *place)
 	wait_poll(session);
 }
 
-/* The change itself is committed: what is left is the clock, and the wait. Unless a candidate is open:
- * then all of it is to be done, now. */
+/* The change itself is committed: what is left is the clock, and the wait. Unless a candidate is
+ * open: then all of it is to be done, now. */
 static int after_change(struct session *session, const struct place *place)
 {
 	const struct command *command = session->command;
@@ -371,11 +371,11 @@ int command_run(struct session *session, const struct place *place)
 	case COMMAND_COMPARE: return run_compare(session);
 	case COMMAND_ROLLBACK: return candidate_rollback(session);
 	case COMMAND_COMMIT: return candidate_commit_nothing(session);
+	case COMMAND_CONFIRM: return commit_confirm(session);
 	case COMMAND_ADD:
 	case COMMAND_SET:
 	case COMMAND_DELETE:
 	case COMMAND_CONFIGURE:
-	case COMMAND_CONFIRM:
 	case COMMAND_DISCARD:
 	case COMMAND_LOAD:
 		break;

@@ -6,6 +6,7 @@
 
 #include "cli/engine.h"
 #include "cli/render.h"
+#include "cli/waiting.h"
 
 /* Sentences that hold for what runs already: a warning is told when it is news. */
 struct warnings {
@@ -107,15 +108,48 @@ bool commit_check(struct session *session, const struct config *config, bool ans
 	return true;
 }
 
-static void tell_commit(struct session *session, uint64_t number, bool changed)
+/* What waits for `confirm`, before and after a commit. */
+struct wait_state {
+	bool before, after;
+	struct waiting was, is;
+};
+
+/* " Reverts to r40 at 14:07:02 unless you type 'confirm'.": what stands behind "r41 active." */
+static void describe_waiting(const struct commit_wish *wish, const struct wait_state *state,
+			     char *ret_text, size_t size)
 {
+	const struct waiting *was = &state->was, *is = &state->is;
+	char time[CLOCK_TEXT_SIZE];
+
+	ret_text[0] = 0;
+	clock_text(is->deadline_ms, time);
+	if (state->after && wish->confirm_ns)
+		snprintf(ret_text, size, " Reverts to r%" PRIu64 " at %s unless you type "
+			 "'confirm'.", is->back, time);
+	else if (state->after)
+		snprintf(ret_text, size, " r%" PRIu64 " by %s still reverts to r%" PRIu64
+			 " at %s unless you type 'confirm'.", is->revision, is->user, is->back,
+			 time);
+	else if (state->before)
+		snprintf(ret_text, size, " r%" PRIu64 " %s.", was->revision,
+			 wish->confirms ? "is confirmed" : "is undone by it, and waits no more");
+}
+
+static void tell_commit(struct session *session, const struct commit_wish *wish, uint64_t number,
+			bool changed, const struct wait_state *state)
+{
+	char waiting[256] = "";
+
 	if (is_quiet(session))
 		return;
+	if (changed || wish->confirm_ns || wish->confirms)
+		describe_waiting(wish, state, waiting, sizeof(waiting));
 	if (is_json(session))
-		session_print_text(session, render_commit_json(number, changed));
+		session_print_text(session, render_commit_json(number, changed,
+							       state->after ? &state->is : NULL));
 	else
-		session_print(session, changed ? "r%" PRIu64 " active.\n" :
-						 "unchanged (r%" PRIu64 ").\n", number);
+		session_print(session, changed ? "r%" PRIu64 " active.%s\n" :
+						 "unchanged (r%" PRIu64 ").%s\n", number, waiting);
 	session->sink.output_end(session->sink.context);
 }
 
@@ -123,8 +157,12 @@ bool commit_config(struct session *session, const struct config *config,
 		   const struct commit_wish *wish)
 {
 	const struct appliance *appliance = session->appliance;
-	const struct commit_note note = {session->user, wish->comment};
+	const struct commit_note note = {
+		.user = session->user, .comment = wish->comment,
+		.confirm_ns = wish->confirm_ns, .confirms = wish->confirms,
+	};
 	struct warnings warnings = warnings_of_running(session);
+	struct wait_state state = {.before = session_waiting(session, &state.was)};
 	char error[FAULT_TEXT_SIZE];
 	uint64_t number;
 	int result = appliance->commit(appliance->context, config, &note, say_warning, &warnings,
@@ -133,6 +171,34 @@ bool commit_config(struct session *session, const struct config *config,
 	warnings_forget(&warnings);
 	if (result < 0)
 		return commit_refuse(session, error);
-	tell_commit(session, number, result > 0);
+	state.after = session_waiting(session, &state.is);
+	if (state.after && wish->confirm_ns)
+		session->unconfirmed = state.is.revision;
+	tell_commit(session, wish, number, result > 0, &state);
 	return true;
+}
+
+bool session_waiting(const struct session *session, struct waiting *ret_waiting)
+{
+	return session->appliance->waiting(session->appliance->context, ret_waiting);
+}
+
+int commit_confirm(struct session *session)
+{
+	const struct appliance *appliance = session->appliance;
+	struct waiting waiting = {0};
+	char error[FAULT_TEXT_SIZE];
+	int result;
+
+	session_waiting(session, &waiting);
+	result = appliance->confirm(appliance->context, session->user, error, sizeof(error));
+	if (result < 0) {
+		command_fault_whole(session->command, session->fault, "%s", error);
+		return result;
+	}
+	if (session_wants_json(session))
+		session_print_text(session, render_confirm_json(waiting.revision));
+	else if (!is_quiet(session))
+		session_print(session, "r%" PRIu64 " confirmed.\n", waiting.revision);
+	return 0;
 }

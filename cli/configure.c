@@ -1,7 +1,8 @@
-/* What the session does with its candidate: opens it, commits it, drops it; and what is done past it.
+/* What the session does with its candidate: opens it, commits it, drops it; and what is done past
+ * it.
  *
- * What configures goes into an open candidate. What operates (enable, drain, disable, rollback) acts on
- * what runs, at once, and waits for nobody's commit.
+ * What configures goes into an open candidate. What operates (enable, drain, disable, rollback)
+ * acts on what runs, at once, and waits for nobody's commit.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -47,7 +48,7 @@ int candidate_operate(struct session *session)
 	} else if (result == -ENOENT && session_config(session) &&
 		   config_find(session_config(session), change->kind, change->object)) {
 		command_fault_whole(session->command, session->fault, "it is in the candidate "
-				    "only, and does not run yet: there, \"set %s ... admin\" will do",
+				    "only, and does not run yet; there, use \"set %s ... admin\"",
 				    schema_of(change->kind)->name);
 	} else if (result < 0) {
 		command_fault(session->command, result, &complaint, session->fault);
@@ -110,10 +111,21 @@ int candidate_discard(struct session *session)
 static bool refuse_conflicts(struct session *session, size_t lines)
 {
 	session_status(session, STATUS_REJECTED);
-	session_complain(session, "error: %zu line%s; nothing was applied (still at r%" PRIu64 ")\n"
-			 "Type a line again to have it anyway, or drop it with `discard N`.\n",
-			 lines, lines == 1 ? " conflicts" : "s conflict", session_revision(session));
+	session_complain(session,
+			 "error: %zu line%s; nothing was applied (still at r%" PRIu64 ")\n"
+			 "Type a line again to have it anyway, or drop it with `discard N`.\n", lines,
+			 lines == 1 ? " conflicts" : "s conflict", session_revision(session));
 	return false;
+}
+
+/* A plain commit confirms what this very session has committed unconfirmed, as on other routers;
+ * where it has no lines, there is nothing else that it could mean. Nobody else's commit does. */
+static bool confirms(const struct session *session)
+{
+	struct waiting waiting;
+
+	return !session->transaction.confirm_ns && session_waiting(session, &waiting) &&
+	       (waiting.revision == session->unconfirmed || !candidate_lines(session->candidate));
 }
 
 /* The open candidate, with the lines at hand in it. */
@@ -122,7 +134,7 @@ static bool commit_candidate(struct session *session)
 	const struct transaction *transaction = &session->transaction;
 	const struct commit_wish wish = {
 		.comment = transaction->comment, .confirm_ns = transaction->confirm_ns,
-		.confirms = !transaction->confirm_ns,
+		.confirms = confirms(session),
 	};
 	bool asked = session->request.flags & REQUEST_CHECK;
 	const struct config *config = candidate_view(session);
@@ -161,13 +173,27 @@ void candidate_tell(struct session *session)
 
 	if (session->transaction.touched && session->request.flags & REQUEST_JSON &&
 	    !(session->request.flags & REQUEST_QUIET))
-		session_print_text(session, render_candidate_json(session_revision(session), lines));
+		session_print_text(session,
+				   render_candidate_json(session_revision(session), lines));
 }
 
 int candidate_commit_nothing(struct session *session)
 {
-	if (session->request.flags & REQUEST_EACH)
+	const struct arguments *arguments = &session->command->arguments;
+	const struct commit_wish wish = {.comment = "", .confirm_ns = arguments->confirm_ns};
+	struct waiting waiting;
+	bool waits = session_waiting(session, &waiting);
+
+	/* At the end of a script whose lines are all in force already, it is a word like any
+	 * other. */
+	if (session->request.flags & REQUEST_EACH &&
+	    !(waits && waiting.revision == session->unconfirmed))
 		return 0;
-	return command_fault_whole(session->command, session->fault,
-				   "no candidate is open; a command alone is in force at once");
+	if (arguments->check || !waits)
+		return command_fault_whole(session->command, session->fault, "no candidate is open; "
+					   "a command alone is in force at once");
+	if (!arguments->confirm_ns)
+		return commit_confirm(session);
+	commit_config(session, session_running(session), &wish);
+	return 0;
 }

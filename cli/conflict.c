@@ -108,10 +108,10 @@ static void blame_users(const struct replay *replay, struct conflict *conflict)
 	for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
 		for (unsigned i = 0; i < config_count(replay->running, kind); i++) {
 			const void *user = config_at(replay->running, kind, i);
-			const void *before = config_find(then, kind, user);
+			const void *was = config_find(then, kind, user);
 
 			if (!object_refers(kind, user, conflict->kind, conflict->label) ||
-			    (before && object_refers(kind, before, conflict->kind, conflict->label)))
+			    (was && object_refers(kind, was, conflict->kind, conflict->label)))
 				continue;
 			conflict->blamed_kind = kind;
 			conflict->blamed = user;

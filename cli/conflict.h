@@ -1,5 +1,6 @@
-/* Where the lines of a candidate and what others have committed since do not go together: found in a
- * replay, told with line, revision and name. A candidate from the inside: candidate.c and conflict.c. */
+/* Where the lines of a candidate and what others have committed since do not go together: found
+ * in a replay, told with line, revision and name. A candidate from the inside: candidate.c and
+ * conflict.c. */
 #ifndef CLI_CONFLICT_H
 #define CLI_CONFLICT_H
 
@@ -20,7 +21,7 @@ struct conflict {
 	enum kind kind;
 	char label[LABEL_ROOM]; /* of the object that the line changes */
 	int attribute;          /* of it; WHOLE */
-	char *text;             /* why the line cannot be applied; NULL: somebody has changed it, too */
+	char *text;             /* why the line cannot be applied; NULL: both have changed it */
 	enum kind blamed_kind;  /* whose change is to blame, and NULL where nobody's is; */
 	const void *blamed;     /* in what runs, or in the line's base */
 };
@@ -50,7 +51,8 @@ struct replay {
 
 /* Applies the change of the line at hand, or notes why not. */
 void replay_change(struct replay *replay, const struct change *change);
-/* At the end of a replay in which a line replaces: what others have changed since, and it undoes. */
+/* At the end of a replay in which a line replaces: what others have changed since, and it
+ * undoes. */
 void replay_find_replaced(struct replay *replay);
 void conflict_forget(struct candidate *candidate, size_t index);
 

@@ -59,7 +59,7 @@ struct transaction {
 	struct config *config;          /* NULL as long as no line has changed anything */
 	struct line_list typed;         /* where a candidate is open: what it is to take */
 	bool touched;                   /* the open candidate, or opened or closed it */
-	bool configured;                /* a script that began with `configure`: it needs `commit` */
+	bool configured;                /* a script that said `configure`: it needs `commit` */
 	bool ended;                     /* by `commit` or `quit`: no line may follow */
 	bool loading;                   /* a file: only lines that change, and `commit` */
 	bool committed;                 /* `commit` was read, */
@@ -88,7 +88,7 @@ struct session {
 	struct transaction transaction;
 	struct candidate *candidate;    /* opened by `configure`; NULL: none is open */
 	long told_lines;                /* of it, as the console knows; CANDIDATE_CLOSED */
-	uint64_t unconfirmed;           /* the revision that this session has committed so; 0: none */
+	uint64_t unconfirmed;           /* revision that this session has committed so; 0: none */
 	struct act *act;
 	size_t acts, acts_done, acts_capacity;
 	struct wait wait;
@@ -129,9 +129,13 @@ struct commit_wish {
 /* Commits; tells what came of it, or why not. */
 bool commit_config(struct session *session, const struct config *config,
 		   const struct commit_wish *wish);
-/* Tells what a commit would do. With `answers`, the exit status says whether it would change something. */
+/* Tells what a commit would do. With `answers`, the exit status says whether it would change
+ * something. */
 bool commit_check(struct session *session, const struct config *config, bool answers);
 bool commit_refuse(struct session *session, const char *error);
+/* `confirm`: 0, or a negative errno with session->fault. */
+int commit_confirm(struct session *session);
+bool session_waiting(const struct session *session, struct waiting *ret_waiting);
 
 /* configure.c: each 0, or a negative errno with session->fault. */
 int candidate_configure(struct session *session);
@@ -140,7 +144,7 @@ int candidate_discard(struct session *session);
  * that has been told. */
 int candidate_operate(struct session *session);
 int candidate_rollback(struct session *session);
-/* `commit` where no candidate is open: it can only mean what waits to be confirmed. */
+/* `commit` where no candidate is open: about what waits to be confirmed. */
 int candidate_commit_nothing(struct session *session);
 /* Takes what the transaction's lines have come to; commits it all where they say so. */
 bool candidate_end(struct session *session);

@@ -122,9 +122,15 @@ static const struct attribute load_parameters[] = {
 	 .help = "in place of what runs; the file must end with `commit`"},
 };
 
+#define SECOND_NS UINT64_C(1000000000)
+#define CONFIRM_MAX_NS (7 * 24 * 3600 * SECOND_NS)
+
 static const struct attribute commit_parameters[] = {
-	{"check", VALUE_NUMBER, PARAMETER_SWITCH, AT(check),
+	{"check", VALUE_NUMBER, PARAMETER_SWITCH | PARAMETER_EXCLUSIVE, AT(check),
 	 .help = "only tell whether it would be accepted, and what it would do"},
+	{"confirmed", VALUE_DURATION, PARAMETER_MINUTES | PARAMETER_EXCLUSIVE, AT(confirm_ns),
+	 SECOND_NS, CONFIRM_MAX_NS,
+	 .help = "taken back after so many minutes, unless you `confirm`"},
 	{"comment", VALUE_TEXT, PARAMETER_RAW, AT(comment), 0, TEXT_SIZE,
 	 .help = "why, for `show revisions`"},
 };
@@ -216,6 +222,8 @@ static const struct row rows[] = {
 	    .pipes = true, OWN(compare_parameters)),
 	ONE(COMMAND_COMMIT, "commit", NULL, "bring the candidate into force, or end a script",
 	    OWN(commit_parameters)),
+	ONE(COMMAND_CONFIRM, "confirm", NULL,
+	    "keep what `commit confirmed` has brought into force"),
 	ONE(COMMAND_DISCARD, "discard", NULL, "drop the candidate", OWN(discard_parameters)),
 	ONE(COMMAND_ROLLBACK, "rollback", NULL, "go back to a revision",
 	    OWN(rollback_parameters)),

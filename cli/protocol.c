@@ -127,6 +127,7 @@ void put_request(struct buffer *buffer, const struct request *request)
 	size_t frame = frame_begin(buffer, MESSAGE_RUN);
 
 	put_u32(buffer, request->flags);
+	put_u64(buffer, request->confirm_ns);
 	put_name(buffer, request->source);
 	put_string(buffer, request->text, request->size);
 	put_u32(buffer, request->attachments);
@@ -216,6 +217,7 @@ int take_request(struct payload *payload, struct request *ret_request)
 {
 	struct request request = {.flags = take_u32(payload)};
 
+	request.confirm_ns = take_u64(payload);
 	request.source = take_name(payload);
 	request.text = take_string(payload, &request.size);
 	request.attachments = take_u32(payload);

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 enum {
-	PROTOCOL_VERSION = 1,
+	PROTOCOL_VERSION = 2,
 	FRAME_HEADER_SIZE = 5,
 	CHUNK_MAX = 64 * 1024,           /* payload of a frame to lb: long texts are several */
 	REQUEST_MAX = 32 * 1024 * 1024,  /* payload of a frame to lbd: scripts with their files */
@@ -97,6 +97,7 @@ struct attachment {
 /* What lb wants run. Of one line unless REQUEST_SCRIPT is set. */
 struct request {
 	unsigned flags;
+	uint64_t confirm_ns;  /* what it commits is taken back after this time; 0: is for good */
 	const char *source;   /* as errors name the script: "<stdin>", "a.lb"; "": a command */
 	const char *text;     /* need not end with a zero */
 	size_t size;

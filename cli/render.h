@@ -8,6 +8,7 @@
 #define CLI_RENDER_H
 
 #include "appliance/config/config.h"
+#include "cli/appliance.h"
 #include "cli/report.h"
 
 typedef void render_part(void *context, bool heading, const char *text, size_t size);
@@ -18,7 +19,9 @@ char *render_json(const struct report *report);
 
 char *render_config_json(const struct config *config);
 /* {"schema":1,NAME:{KEY:number,...}} and the like, for the few documents that are no report. */
-char *render_commit_json(uint64_t revision, bool changed);
+/* `waiting`: what waits to be confirmed, or NULL. */
+char *render_commit_json(uint64_t revision, bool changed, const struct waiting *waiting);
+char *render_confirm_json(uint64_t revision);
 char *render_check_json(uint64_t revision, unsigned changes);
 char *render_revision_json(uint64_t revision, const char *text);
 char *render_export_json(const char *text);

@@ -5,7 +5,7 @@
 #include "cli/render.h"
 #include "cli/report_rows.h"
 
-enum { SCHEMA_VERSION = 1 };
+enum { SCHEMA_VERSION = 1, MILLISECOND_NS = 1000000 };
 
 /* {"schema":1,NAME:value} on a line of its own; takes the value over. */
 static char *document(const char *name, json_t *value)
@@ -167,10 +167,24 @@ char *render_config_json(const struct config *config)
 	return document("config", root);
 }
 
-char *render_commit_json(uint64_t revision, bool changed)
+char *render_commit_json(uint64_t revision, bool changed, const struct waiting *waiting)
 {
-	return document("commit", json_pack("{s:I, s:b}", "revision", (json_int_t)revision,
-					    "changed", changed));
+	json_t *object = json_pack("{s:I, s:b}", "revision", (json_int_t)revision, "changed",
+				   changed);
+
+	if (waiting) {
+		json_object_set_new(object, "unconfirmed",
+				    json_integer((json_int_t)waiting->revision));
+		json_object_set_new(object, "reverts_to", json_integer((json_int_t)waiting->back));
+		json_object_set_new(object, "reverts_at",
+				    json_integer(waiting->deadline_ms * MILLISECOND_NS));
+	}
+	return document("commit", object);
+}
+
+char *render_confirm_json(uint64_t revision)
+{
+	return document("confirm", json_pack("{s:I}", "revision", (json_int_t)revision));
 }
 
 char *render_check_json(uint64_t revision, unsigned changes)

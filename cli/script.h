@@ -1,6 +1,6 @@
-/* A text of configuration commands, applied to a configuration: what a revision is kept as, and what
- * a commit that was not confirmed goes back to. For texts that lbd has written itself: of what it
- * cannot read, the first line is told, without a picture of it. */
+/* A text of configuration commands, applied to a configuration: what a revision is kept as, and
+ * what a commit that was not confirmed goes back to. For texts that lbd has written itself: of
+ * what it cannot read, the first line is told, without a picture of it. */
 #ifndef CLI_SCRIPT_H
 #define CLI_SCRIPT_H
 

@@ -273,7 +273,9 @@ static bool copy_request(struct session *session, const struct request *request)
 	struct request *copy = &session->request;
 	bool whole;
 
-	*copy = (struct request){.flags = request->flags, .size = request->size};
+	*copy = (struct request){
+		.flags = request->flags, .confirm_ns = request->confirm_ns, .size = request->size,
+	};
 	copy->source = strdup(request->source);
 	copy->text = copy_bytes(request->text, request->size);
 	whole = copy->source && copy->text;

@@ -1,13 +1,13 @@
-/* Transactions: lines applied to a copy of what runs, or of what the open candidate makes of it, then
- * all of it or nothing.
+/* Transactions: lines applied to a copy of what runs, or of what the open candidate makes of it,
+ * then all of it or nothing.
  *
  * The copy is made when the first line changes something, so that reading costs none. A file or a
  * revision takes the copy's place (replace, rollback) or is applied on top of it (merge), line by
  * line with the same matcher. What a failed line would have made is remembered, so that the lines
  * that need it are not told as errors of their own.
  *
- * While a candidate is open, what configures goes into it, and what operates (enable, drain, disable,
- * rollback) acts on what runs, at once: it waits for nobody's commit.
+ * While a candidate is open, what configures goes into it, and what operates (enable, drain,
+ * disable, rollback) acts on what runs, at once: it waits for nobody's commit.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +21,7 @@
 
 void transaction_begin(struct session *session)
 {
-	session->transaction = (struct transaction){0};
+	session->transaction = (struct transaction){.confirm_ns = session->request.confirm_ns};
 }
 
 void transaction_forget(struct session *session)
@@ -278,7 +278,8 @@ static int commit_line(struct session *session, const struct place *place)
 	}
 	transaction->ended = transaction->committed = true;
 	transaction->checks = arguments->check;
-	transaction->confirm_ns = arguments->confirm_ns;
+	if (arguments->confirm_ns)
+		transaction->confirm_ns = arguments->confirm_ns;
 	if (*arguments->comment)
 		snprintf(transaction->comment, sizeof(transaction->comment), "%s",
 			 arguments->comment);

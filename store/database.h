@@ -38,7 +38,7 @@ int sql_open(struct store *store, char *error, size_t error_size);
 /* migrate.c */
 enum {
 	STORE_APPLICATION_ID = 0x6c626462, /* "lbdb", at byte 68 of the file */
-	STORE_VERSION = 2,                 /* user_version: how many of the migrations are done */
+	STORE_VERSION = 3,                 /* user_version: how many of the migrations are done */
 };
 extern const char *const store_migrations[STORE_VERSION];
 /* Brings the schema from the version that it has to `version`, each step in a transaction of its
@@ -61,6 +61,14 @@ int revisions_add(const struct store *store, struct revision *revision, const ch
 /* Checks every revision's sum; ret_text (allocated) is the newest's, "" where there is none. */
 int revisions_verify(const struct store *store, uint64_t *ret_newest, char **ret_text, char *error,
 		     size_t error_size);
+
+/* unconfirmed.c */
+/* Within a transaction: in place of what waits; NULL: nothing does any more. */
+int unconfirmed_put(const struct store *store, const struct unconfirmed *unconfirmed, char *error,
+		    size_t error_size);
+/* revision 0: nothing waits. The text is allocated. -EUCLEAN where it is not what was written. */
+int unconfirmed_get(const struct store *store, struct unconfirmed *ret_unconfirmed, char *error,
+		    size_t error_size);
 
 /* file.c: the files beside the database. */
 /* What can be done about a system error, to end a sentence; "" where nothing is known. */

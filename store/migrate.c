@@ -106,6 +106,18 @@ const char *const store_migrations[STORE_VERSION] = {
 	"ALTER TABLE \"service\" ADD COLUMN \"front_timeout\" TEXT NOT NULL DEFAULT '0';"
 	"ALTER TABLE \"service\" ADD COLUMN \"back_timeout\" TEXT NOT NULL DEFAULT '0';"
 	"ALTER TABLE \"service\" ADD COLUMN \"source_rewrite\" TEXT;",
+	/* 3: a commit that waits to be confirmed, one row or none. sum: XXH64 of all other
+	 * columns but the first, see unconfirmed.c. */
+	"CREATE TABLE \"unconfirmed\" ("
+	"	\"one\" INTEGER PRIMARY KEY CHECK (\"one\" = 1),"
+	"	\"revision\" INTEGER NOT NULL,"
+	"	\"back\" INTEGER NOT NULL,"
+	"	\"made\" INTEGER NOT NULL,"
+	"	\"deadline\" INTEGER NOT NULL,"
+	"	\"user\" TEXT NOT NULL,"
+	"	\"text\" TEXT NOT NULL,"
+	"	\"sum\" INTEGER NOT NULL"
+	") STRICT;",
 };
 
 /* The version and the tables change in one transaction. */

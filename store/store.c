@@ -66,12 +66,17 @@ static int quick_check(const struct store *store, char *error, size_t error_size
 
 static int verify(const struct store *store, char *error, size_t error_size)
 {
+	struct unconfirmed unconfirmed;
 	struct config *config;
 	uint64_t revision;
 	int result = load_verified(store, &config, &revision, error, error_size);
 
+	if (result)
+		return result;
+	config_free(config);
+	result = unconfirmed_get(store, &unconfirmed, error, error_size);
 	if (!result)
-		config_free(config);
+		free(unconfirmed.text);
 	return result;
 }
 
@@ -180,19 +185,41 @@ int store_load(struct store *store, struct config **ret_config, uint64_t *ret_re
 	return load_verified(store, ret_config, ret_revision, error, error_size);
 }
 
+static int write_unconfirmed(const struct store *store, const struct unconfirmed *unconfirmed,
+			     uint64_t revision, char *error, size_t error_size)
+{
+	struct unconfirmed waits;
+
+	if (!unconfirmed)
+		return unconfirmed_put(store, NULL, error, error_size);
+	waits = *unconfirmed;
+	if (!waits.revision)
+		waits.revision = revision;
+	return unconfirmed_put(store, &waits, error, error_size);
+}
+
 static int write_revision(const struct store *store, const struct config *before,
 			  const struct config *after, struct revision *revision, const char *text,
-			  char *error, size_t error_size)
+			  const struct unconfirmed *unconfirmed, char *error, size_t error_size)
 {
 	int result = rows_save(store, before, after, &revision->changes, error, error_size);
 
 	if (!result)
 		result = revisions_add(store, revision, text, error, error_size);
+	if (!result)
+		result = write_unconfirmed(store, unconfirmed, revision->number, error, error_size);
 	return result ? result : sql_run(store, "COMMIT", error, error_size);
 }
 
 int store_commit(struct store *store, const struct config *before, const struct config *after,
 		 struct revision *revision, char *error, size_t error_size)
+{
+	return store_commit_unconfirmed(store, before, after, revision, NULL, error, error_size);
+}
+
+int store_commit_unconfirmed(struct store *store, const struct config *before,
+			     const struct config *after, struct revision *revision,
+			     const struct unconfirmed *unconfirmed, char *error, size_t error_size)
 {
 	struct revision next = *revision;
 	char *text = config_text(after), ignored[REASON_SIZE];
@@ -200,7 +227,8 @@ int store_commit(struct store *store, const struct config *before, const struct 
 			  : store_refuse(error, error_size, -ENOMEM, "out of memory");
 
 	if (!result) {
-		result = write_revision(store, before, after, &next, text, error, error_size);
+		result = write_revision(store, before, after, &next, text, unconfirmed, error,
+					error_size);
 		if (result && !sqlite3_get_autocommit(store->db))
 			sql_run(store, "ROLLBACK", ignored, sizeof(ignored));
 	}
@@ -210,6 +238,30 @@ int store_commit(struct store *store, const struct config *before, const struct 
 	fold_log(store);
 	*revision = next;
 	return 0;
+}
+
+int store_set_unconfirmed(struct store *store, const struct unconfirmed *unconfirmed, char *error,
+			  size_t error_size)
+{
+	char ignored[REASON_SIZE];
+	int result = sql_run(store, "BEGIN IMMEDIATE", error, error_size);
+
+	if (result)
+		return result;
+	result = unconfirmed_put(store, unconfirmed, error, error_size);
+	if (!result)
+		result = sql_run(store, "COMMIT", error, error_size);
+	if (result && !sqlite3_get_autocommit(store->db))
+		sql_run(store, "ROLLBACK", ignored, sizeof(ignored));
+	if (!result)
+		fold_log(store);
+	return result;
+}
+
+int store_unconfirmed(struct store *store, struct unconfirmed *ret_unconfirmed, char *error,
+		      size_t error_size)
+{
+	return unconfirmed_get(store, ret_unconfirmed, error, error_size);
 }
 
 int store_backup(struct store *store, void **ret_bytes, size_t *ret_size, char *error,

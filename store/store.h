@@ -24,6 +24,15 @@ struct revision {
 	unsigned changes;      /* objects that differ from the revision before */
 };
 
+/* A commit that undoes itself unless it is confirmed. */
+struct unconfirmed {
+	uint64_t revision;     /* that waits; 0: none does */
+	uint64_t back;         /* the revision that it goes back to */
+	int64_t made_ms, deadline_ms; /* Unix time */
+	char user[64];
+	char *text;            /* the whole configuration that it goes back to */
+};
+
 /* Opens or creates the store: ownership by one process, integrity check, migrations (each after a
  * backup beside the file), and everything in it read and verified. 0, or a negative errno with
  * sentences in `error` that say what to do: -EUCLEAN damaged, -EPROTO written by a newer version,
@@ -46,6 +55,19 @@ int store_load(struct store *store, struct config **ret_config, uint64_t *ret_re
  * durable; otherwise nothing has changed, `error` says why, and the store can be used further. */
 int store_commit(struct store *store, const struct config *before, const struct config *after,
 		 struct revision *revision, char *error, size_t error_size);
+
+/* As store_commit(), which leaves nothing unconfirmed; here, `unconfirmed` (unless NULL) waits
+ * from then on, with the commit that is made where its revision is 0. Both are durable, or none
+ * is. */
+int store_commit_unconfirmed(struct store *store, const struct config *before,
+			     const struct config *after, struct revision *revision,
+			     const struct unconfirmed *unconfirmed, char *error, size_t error_size);
+/* What waits from now on; NULL: nothing. Durable when it returns 0. */
+int store_set_unconfirmed(struct store *store, const struct unconfirmed *unconfirmed, char *error,
+			  size_t error_size);
+/* What waits, its text allocated; revision 0: nothing does. */
+int store_unconfirmed(struct store *store, struct unconfirmed *ret_unconfirmed, char *error,
+		      size_t error_size);
 
 /* Newest first. Calls `visit` for each kept revision. 0 or a negative errno. */
 int store_revisions(struct store *store, void (*visit)(void *context, const struct revision *),

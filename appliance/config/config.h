@@ -69,6 +69,12 @@ typedef void config_difference(void *context, enum kind kind, const void *before
 unsigned config_compare(const struct config *before, const struct config *after,
 			config_difference *visit, void *context);
 
+/* A copy of `onto` in which what has changed from `before` to `after` has changed, too: objects that
+ * came or went, and settings. *ret_left: how many changes are not in it, since they need what is not
+ * there, or remove what is needed there. NULL only where memory lacks. */
+struct config *config_merge(const struct config *onto, const struct config *before,
+			    const struct config *after, unsigned *ret_left);
+
 /* The configuration as a script that rebuilds it from nothing, one `add` or `set` line an object,
  * attributes at their defaults left out. Allocated; NULL only where memory lacks. */
 char *config_text(const struct config *config);

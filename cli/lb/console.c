@@ -103,8 +103,8 @@ static bool may_leave(void)
 	if (!console.candidate.lines || console.warned)
 		return true;
 	console.warned = true;
-	fprintf(stderr, "warning: the candidate has %u line%s that nobody has committed; leave again "
-		"and %s lost\n", console.candidate.lines, console.candidate.lines == 1 ? "" : "s",
+	fprintf(stderr, "warning: the candidate has %u line%s that nobody has committed; leave "
+		"again and %s lost\n", console.candidate.lines, console.candidate.lines == 1 ? "" : "s",
 		console.candidate.lines == 1 ? "it is" : "they are");
 	return false;
 }
@@ -319,7 +319,12 @@ static void edit(struct connection *connection, const sigset_t *waiting)
 		{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = connection->fd, .events = POLLIN},
 	};
 
+	struct message message;
+
 	start_editing();
+	/* What came along with the last reply. */
+	if (frame_peek(&connection->in, CHUNK_MAX, &message) > 0)
+		take_events(connection);
 	while (console.editing && !signals.terminated) {
 		if (ppoll(ready, 2, NULL, waiting) < 0) {
 			handle_signals();

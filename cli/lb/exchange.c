@@ -417,7 +417,8 @@ enum exit_status exchange_run(struct exchange *exchange, unsigned flags, const c
 			      const char *text, size_t size)
 {
 	struct request request = {
-		.flags = exchange->flags | flags, .source = source, .text = text, .size = size,
+		.flags = exchange->flags | flags, .confirm_ns = exchange->confirm_ns,
+		.source = source, .text = text, .size = size,
 	};
 	struct buffer contents[ATTACHMENTS_MAX] = {0};
 	struct running running;

@@ -27,6 +27,7 @@ struct exchange {
 	struct connection *connection;
 	struct output output;
 	unsigned flags;                       /* enum request_flags that every request has */
+	uint64_t confirm_ns;                  /* likewise, as in struct request */
 	const sigset_t *mask;                 /* of signals_catch(); NULL: they are not caught */
 	exchange_action *action;
 	exchange_event *event;

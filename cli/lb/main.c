@@ -30,6 +30,7 @@ struct options {
 	char **command;         /* -c, in their order; of argv */
 	unsigned commands;
 	unsigned flags;         /* enum request_flags */
+	uint64_t confirm_ns;    /* --confirmed; 0: not given */
 };
 
 static const char usage[] =
@@ -43,6 +44,7 @@ static const char usage[] =
 	"  -q               say nothing of success\n"
 	"  --check          apply nothing; exit 5 if something would change\n"
 	"  --each           every line of the script is its own transaction\n"
+	"  --confirmed MIN  taken back after so many minutes, unless `confirm` follows\n"
 	"  --keep-going     with --each or -c: go on after a failure\n"
 	"  --socket PATH    where lbd listens (default " DEFAULT_SOCKET ")\n"
 	"  --help, --version\n"
@@ -57,12 +59,13 @@ static enum exit_status refuse_usage(const char *what)
 }
 
 enum {
-	OPTION_CHECK = 256, OPTION_EACH, OPTION_KEEP_GOING, OPTION_SOCKET, OPTION_HELP,
-	OPTION_VERSION, OPTION_COMPLETE,
+	OPTION_CHECK = 256, OPTION_CONFIRMED, OPTION_EACH, OPTION_KEEP_GOING, OPTION_SOCKET,
+	OPTION_HELP, OPTION_VERSION, OPTION_COMPLETE,
 };
 
 static const struct option long_options[] = {
 	{"check", no_argument, NULL, OPTION_CHECK},
+	{"confirmed", required_argument, NULL, OPTION_CONFIRMED},
 	{"each", no_argument, NULL, OPTION_EACH},
 	{"keep-going", no_argument, NULL, OPTION_KEEP_GOING},
 	{"socket", required_argument, NULL, OPTION_SOCKET},
@@ -71,6 +74,18 @@ static const struct option long_options[] = {
 	{"complete", required_argument, NULL, OPTION_COMPLETE}, /* for shells, not for people */
 	{0},
 };
+
+/* Minutes, as in `commit confirmed`; 0 where they make no sense. */
+static uint64_t parse_minutes(const char *text)
+{
+	const uint64_t minute_ns = UINT64_C(60000000000), minutes_max = 7 * 24 * 60;
+	char *end;
+	unsigned long minutes = strtoul(text, &end, 10);
+
+	if (!*text || text[strspn(text, "0123456789")] || *end || minutes > minutes_max)
+		return 0;
+	return minutes * minute_ns;
+}
 
 /* -1 to go on, else the exit status. */
 static int take_option(struct options *options, int option)
@@ -92,6 +107,11 @@ static int take_option(struct options *options, int option)
 		break;
 	case OPTION_CHECK:
 		options->flags |= REQUEST_CHECK;
+		break;
+	case OPTION_CONFIRMED:
+		options->confirm_ns = parse_minutes(optarg);
+		if (!options->confirm_ns)
+			return (int)refuse_usage("--confirmed takes minutes, 1 to 10080");
 		break;
 	case OPTION_EACH:
 		options->flags |= REQUEST_EACH;
@@ -138,6 +158,9 @@ static int take_options(struct options *options, int argc, char **argv)
 		return (int)refuse_usage("--each is for scripts, every -c is by itself anyway");
 	if (options->flags & REQUEST_EACH && options->flags & REQUEST_CHECK)
 		return (int)refuse_usage("--check takes the script as a whole, --each does not");
+	if (options->flags & REQUEST_EACH && options->confirm_ns)
+		return (int)refuse_usage("--confirmed takes the script as a whole, --each does "
+					 "not");
 	if (options->flags & REQUEST_KEEP_GOING &&
 	    !(options->commands || options->flags & REQUEST_EACH))
 		return (int)refuse_usage("--keep-going needs --each or -c");
@@ -239,11 +262,15 @@ static enum exit_status run(const struct options *options)
 	struct candidate_state candidate = {0};
 	struct exchange exchange = {
 		.connection = &connection, .flags = options->flags,
+		.confirm_ns = options->confirm_ns,
 		.action = note_candidate, .context = &candidate,
 	};
 	enum exit_status status;
 	char error[1024];
 
+	if (keyboard && options->confirm_ns)
+		return refuse_usage("--confirmed is for scripts and -c; here, use `commit "
+				    "confirmed`");
 	if (connection_open(&connection, options->socket, keyboard, error, sizeof(error)) < 0) {
 		fprintf(stderr, "error: %s\n", error);
 		return STATUS_UNREACHABLE;

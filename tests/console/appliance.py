@@ -15,10 +15,10 @@ LB, LBD = BUILD / "lb", BUILD / "lbd"
 PATIENCE = 10   # seconds that anything may take
 
 
-def wait_for(condition, what):
-    deadline = time.monotonic() + PATIENCE
+def wait_for(condition, what, patience=PATIENCE):
+    deadline = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < deadline, f"waited {PATIENCE} s in vain: {what}"
+        assert time.monotonic() < deadline, f"waited {patience} s in vain: {what}"
         time.sleep(0.01)
 
 

@@ -75,7 +75,7 @@ class Screen:
     def lines(self):
         return [line.rstrip() for line in self.tmux("capture-pane", "-p").rstrip().splitlines()]
 
-    def wait(self, *expected):
+    def wait(self, *expected, patience=PATIENCE):
         """Until the last lines are these; each a regular expression for a whole line."""
         seen = []
 
@@ -85,7 +85,7 @@ class Screen:
             return len(last) == len(expected) and all(map(re.fullmatch, expected, last))
 
         try:
-            wait_for(there, "the screen")
+            wait_for(there, "the screen", patience)
         except AssertionError:
             told = ["expected last", *expected, "--- screen", *seen]
             raise AssertionError("\n".join(told)) from None

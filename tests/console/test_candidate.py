@@ -1,4 +1,5 @@
-"""A candidate at the keyboard: its prompt, a paste into it, leaving it, and two people with one each."""
+"""A candidate at the keyboard: its prompt, a paste into it, leaving it, two people with one each;
+and commits that are taken back."""
 import pytest
 
 from screen import Screen
@@ -43,7 +44,8 @@ def test_the_prompt_tells_that_a_candidate_is_open(console, appliance):
     screen.wait("lb> configu", r"lb\*>")
     enter(screen, "set ba web 10.0.0.11:80 weight 7")
     enter(screen, "compare")
-    screen.wait("- add backend web 10.0.0.11:80", r"\+ add backend web 10.0.0.11:80 weight 7", r"lb\*>")
+    screen.wait("- add backend web 10.0.0.11:80", r"\+ add backend web 10.0.0.11:80 weight 7",
+                r"lb\*>")
     assert appliance.lb("-c", "show config | match weight") == ""
     enter(screen, 'commit comment "heavier"')
     screen.wait("r2 active.", "lb>")
@@ -140,3 +142,46 @@ def test_a_console_that_dies_loses_its_candidate_and_nothing_else(console, appli
     screen.close()
     assert appliance.lb("-c", "show config") == CONFIG
     screen.close = lambda: None
+
+
+CLOCK = r"\d\d:\d\d:\d\d"
+
+
+def test_commit_confirmed_is_told_to_everybody_and_taken_back(console, appliance):
+    alice, bob = console(), console()
+    configure(alice)
+    enter(alice, "set backend web 10.0.0.11:80 weight 7")
+    enter(alice, "commit confirmed 11s comment heavier")
+    alice.wait(f"r2 active. Reverts to r1 at {CLOCK} unless you type 'confirm'.", "lb>")
+    bob.wait("lb>|% r2 by root: 1 object changed, heavier",
+             f"% r2 by root reverts to r1 at {CLOCK} unless you type 'confirm'", "lb>")
+    enter(bob, "show status | match confirm")
+    bob.wait(f"r2 by root reverts to r1 at {CLOCK} unless you type 'confirm'.", "lb>")
+    alice.type("show po")
+    alice.wait("% r2 by root reverts to r1 in 10 s unless you type 'confirm'", "lb> show po")
+    carol = Screen(appliance.command())
+    try:
+        carol.wait(f"% r2 by root reverts to r1 at {CLOCK} unless you type 'confirm'", "lb>")
+    finally:
+        carol.close()
+    for screen in (alice, bob):
+        screen.wait(r"% r2 by root was not confirmed: back to r1 \(now r3\)", "lb>.*", patience=15)
+    assert appliance.lb("-c", "show config") == CONFIG
+    assert "r2 was not confirmed: back to r1" in appliance.lb("-c", "show revisions")
+    assert "r2 by root was not confirmed: back to r1 (now r3)" in appliance.lb("-c", "show events")
+
+
+def test_confirm_ends_the_waiting(console, appliance):
+    alice, bob = console(), console()
+    configure(alice)
+    enter(alice, "add pool api")
+    enter(alice, "commit confirmed 5")
+    alice.wait(r"r2 active\. Reverts .*", "lb>")
+    enter(bob, "drain backend web 10.0.0.11:80")
+    bob.wait(f"r3 active. r2 by root still reverts to r1 at {CLOCK} unless you type 'confirm'.",
+             "lb>")
+    alice.wait("% backend web/10.0.0.11:80 drain by root .r3.", "lb>")
+    enter(alice, "confirm")
+    alice.wait("r2 confirmed.", "lb>")
+    bob.wait("% r2 by root is confirmed by root", "lb>")
+    assert "confirm" not in appliance.lb("-c", "show status | match confirm")

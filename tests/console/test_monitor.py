@@ -234,7 +234,8 @@ def test_events_are_on_the_screen_and_at_the_prompt_behind_it(console, appliance
     appliance.lb("-q", "-c", "add interface nosuch role frontend address 192.0.2.1/24")
     screen.see(rf"^{CLOCK} interface nosuch: missing$")
     screen.press("q")
-    screen.wait("lb> monitor .*", "% interface nosuch: missing", "lb>")
+    screen.wait("lb> monitor .*", "% r2 by root: 1 object changed",
+                "% interface nosuch: missing", "lb>")
 
 
 def test_letters_and_colours_are_those_that_are_wanted(console, appliance):

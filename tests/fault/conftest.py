@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon import LB, LBD, Daemon
+from disk import Disk
 
 
 def pytest_configure(config):
@@ -55,3 +56,16 @@ def make_daemon(folder):
 def daemon(make_daemon):
     """A fresh lbd without a configuration."""
     return make_daemon().start()
+
+
+@pytest.fixture
+def make_disk(folder, private_mounts):
+    made = []
+
+    def make(kilobytes=500):
+        made.append(Disk(folder / f"disk{len(made)}", kilobytes))
+        return made[-1]
+
+    yield make
+    for disk in made:
+        disk.close()

@@ -3,7 +3,7 @@ import socket
 import struct
 
 HELLO, RUN, DONE = 1, 2, 78
-VERSION = 1
+VERSION = 2
 
 
 def frame(kind, payload=b""):
@@ -21,7 +21,7 @@ def hello(interactive=False):
 
 def run(command):
     text = command.encode()
-    return frame(RUN, struct.pack(">I", 0) + name("") + struct.pack(">I", len(text)) + text +
+    return frame(RUN, struct.pack(">IQ", 0, 0) + name("") + struct.pack(">I", len(text)) + text +
                  struct.pack(">I", 0))
 
 

@@ -10,7 +10,6 @@ import subprocess
 import pytest
 
 from daemon import NOBODY, SMALL
-from disk import Disk
 
 CONFIG = SMALL + "add pool web\n" + "".join(
     f"add backend web 10.0.{i >> 6}.{i & 63}:80 weight {i}\n" for i in range(200))
@@ -25,19 +24,6 @@ def stopped(make_daemon):
     daemon.expected = daemon.config()
     daemon.stop()
     return daemon
-
-
-@pytest.fixture
-def make_disk(folder, private_mounts):
-    made = []
-
-    def make(kilobytes=500):
-        made.append(Disk(folder / f"disk{len(made)}", kilobytes))
-        return made[-1]
-
-    yield make
-    for disk in made:
-        disk.close()
 
 
 def refuse(daemon, *words):

@@ -19,6 +19,7 @@ struct fake {
 	char comment[FAKE_REVISIONS][256];
 	char user[64];
 	char users[FAKE_REVISIONS][64];
+	struct waiting waiting;        /* revision 0: nothing does */
 	const char *refusal;           /* commit and check fail with this; NULL: they work */
 	uint64_t flows;                /* of every backend */
 	const char *state;             /* of every backend */
@@ -56,6 +57,25 @@ static inline int fake_check(void *context, const struct config *candidate, appl
 		return -EIO;
 	}
 	return config_validate(candidate, say, say_context, error, error_size);
+}
+
+static inline bool fake_waiting(void *context, struct waiting *ret_waiting)
+{
+	*ret_waiting = ((struct fake *)context)->waiting;
+	return ret_waiting->revision;
+}
+
+static inline int fake_confirm(void *context, const char *user, char *error, size_t error_size)
+{
+	struct fake *fake = context;
+
+	(void)user;
+	if (!fake->waiting.revision) {
+		snprintf(error, error_size, "nothing waits to be confirmed");
+		return -ENOENT;
+	}
+	fake->waiting.revision = 0;
+	return 0;
 }
 
 static inline int fake_commit(void *context, const struct config *candidate,
@@ -355,6 +375,7 @@ static inline struct appliance fake_appliance(struct fake *fake)
 	fake->state = "up";
 	return (struct appliance){
 		.context = fake, .running = fake_running, .revision = fake_revision,
+		.waiting = fake_waiting, .confirm = fake_confirm,
 		.commit = fake_commit, .check = fake_check, .revision_text = fake_revision_text,
 		.backup = fake_backup, .report = fake_report, .lookup = fake_lookup,
 		.monitor = fake_monitor, .monitor_end = fake_monitor_end,

@@ -330,7 +330,8 @@ static void a_conflict_is_over_when_its_line_is_dropped(void **state)
 	assert_int_equal(command(alice, "discard 1"), STATUS_DONE);
 	assert_int_equal(command(alice, "commit"), STATUS_DONE);
 	assert_config(alice, "add pool api\nadd pool more\nadd pool web\n"
-			     "add backend web 10.0.0.11:80 weight 9\nadd backend web 10.0.0.12:80\n");
+			     "add backend web 10.0.0.11:80 weight 9\n"
+			     "add backend web 10.0.0.12:80\n");
 	hang_up(bob);
 }
 
@@ -408,7 +409,8 @@ static void a_file_in_place_of_all_conflicts_with_what_it_would_undo(void **stat
 	assert_int_equal(load(alice, "load lb.conf replace", file), STATUS_DONE);
 	assert_int_equal(command(alice, "commit"), STATUS_DONE);
 	assert_config(alice, "add pool api\nadd pool web\n"
-			     "add backend web 10.0.0.11:80 weight 4\nadd backend web 10.0.0.12:80\n");
+			     "add backend web 10.0.0.11:80 weight 4\n"
+			     "add backend web 10.0.0.12:80\n");
 	hang_up(bob);
 }
 

@@ -30,7 +30,7 @@ static void tab_offers_what_may_come(void **state)
 {
 	static const struct { const char *line, *words; } rows[] = {
 		{"", "add set del no enable disable drain show lookup monitor capture clear configure compare "
-		    "commit discard rollback load "
+		    "commit confirm discard rollback load "
 		     "export backup help history terminal quit"},
 		{"sh", "show"},
 		{"show s", "status service stats"},

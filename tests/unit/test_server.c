@@ -173,7 +173,7 @@ static void another_protocol_is_refused_with_a_reason(void **state)
 	dial(house, &console);
 	say_hello(house, &console, PROTOCOL_VERSION + 1, false);
 	assert_int_equal(hear(house, &console), MESSAGE_REFUSED);
-	assert_non_null(strstr(console.text, "speaks protocol 1"));
+	assert_non_null(strstr(console.text, "speaks protocol 2"));
 	assert_int_equal(hear(house, &console), -1);
 	hang_up(&console);
 }

@@ -70,7 +70,34 @@ $ lb -j -c configure -c "add pool b" -c "commit check" -c "discard"
 {"schema":1,"check":{"revision":3,"changes":1}}
 {"schema":1,"candidate":{"revision":3,"lines":null}}
 $ lb -c "help commit"
-commit [check] [comment TEXT]
+commit [check|confirmed MIN] [comment TEXT]
 bring the candidate into force, or end a script
-  check         only tell whether it would be accepted, and what it would do
-  comment TEXT  why, for `show revisions`
+  check          only tell whether it would be accepted, and what it would do
+  confirmed MIN  taken back after so many minutes, unless you `confirm`
+  comment TEXT   why, for `show revisions`
+# In force for a time, and for good when somebody says so.
+$ lb -c configure -c "add pool c" -c "commit confirmed 5 comment try" | sed "s/[0-9:]\{8\}/HH:MM:SS/"
+r4 active. Reverts to r3 at HH:MM:SS unless you type 'confirm'.
+$ lb -c "set pool c affinity source-ip" | sed "s/[0-9:]\{8\}/HH:MM:SS/"
+r5 active. r4 by root still reverts to r3 at HH:MM:SS unless you type 'confirm'.
+$ lb -c "show status" | grep confirm | sed "s/[0-9:]\{8\}/HH:MM:SS/"
+r4 by root reverts to r3 at HH:MM:SS unless you type 'confirm'.
+$ lb -c confirm
+r4 confirmed.
+$ lb -c confirm
+error: nothing waits to be confirmed
+[1]
+$ printf 'add pool d\n' | lb --confirmed 5 | sed "s/[0-9:]\{8\}/HH:MM:SS/"
+r6 active. Reverts to r5 at HH:MM:SS unless you type 'confirm'.
+$ printf 'add pool e\n' | lb -q --confirmed 5
+$ lb -j -c "commit"
+{"schema":1,"confirm":{"revision":7}}
+$ lb --confirmed 0 -c "add pool f"
+error: --confirmed takes minutes, 1 to 10080. See `lb --help`
+[2]
+$ lb --confirmed 5 --each < /dev/null
+error: --confirmed takes the script as a whole, --each does not. See `lb --help`
+[2]
+$ lb -c "help confirm"
+confirm
+keep what `commit confirmed` has brought into force

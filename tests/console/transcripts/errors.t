@@ -53,7 +53,7 @@ $ lb -c 'add pool "web'
 error: quote is not closed
 [2]
 $ lb -c "help frobnicate"
-error: no command "frobnicate", only: add, set, del, no, enable, disable, drain, show, lookup, monitor, capture, clear, configure, compare, commit, discard, rollback, load, export, backup, help, history, terminal, quit
+error: no command "frobnicate", only: add, set, del, no, enable, disable, drain, show, lookup, monitor, capture, clear, configure, compare, commit, confirm, discard, rollback, load, export, backup, help, history, terminal, quit
 [2]
 # The commands before a failed one are done, those after it are not.
 $ lb -c "add pool a" -c "add pool 1 2" -c "add pool b"

@@ -11,6 +11,7 @@ usage: lb [OPTION]...                 at a terminal: the console
   -q               say nothing of success
   --check          apply nothing; exit 5 if something would change
   --each           every line of the script is its own transaction
+  --confirmed MIN  taken back after so many minutes, unless `confirm` follows
   --keep-going     with --each or -c: go on after a failure
   --socket PATH    where lbd listens (default /run/lb/lb.sock)
   --help, --version
