@@ -64,7 +64,7 @@ enum parameter_flags {
 	PARAMETER_EXCLUSIVE = 1 << 13, /* only one of those so flagged */
 	PARAMETER_PATTERN = 1 << 14, /* a regular expression */
 	PARAMETER_PACKETS = 1 << 15, /* with PARAMETER_REST: which packets, as tcpdump writes it */
-	PARAMETER_MINUTES = 1 << 15, /* a VALUE_DURATION that counts minutes where it has no unit */
+	PARAMETER_MINUTES = 1 << 16, /* a VALUE_DURATION that counts minutes where it has no unit */
 };
 
 /* What the operator typed beside the attributes of an object. Zero where not given. */
