@@ -54,7 +54,8 @@ void icmp_error(struct path *path, const struct packet *packet, uint8_t type, ui
  * concerns (RFC 5508 section 4.2): outer and embedded addresses, embedded ports, and every checksum
  * that covers them. From the client's side it is about a reply: `VIP:port` in it becomes the
  * backend's; from the backend's side about a request: `backend:port` in it becomes the VIP's, and
- * so does an outer source that is the backend; a router on the way keeps its address.
+ * so does an outer source that is the backend; a router on the way keeps its address, but in fullnat
+ * on the clients' side, where all that a backend sees is the appliance.
  * VERDICT_FORWARDED or VERDICT_HELD, DROP_icmp_malformed, DROP_icmp_unmatched, or why it cannot
  * leave. Sets what `packet` says about where it went. A frame that is dropped before it leaves is
  * unchanged. */

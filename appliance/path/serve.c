@@ -150,8 +150,7 @@ static enum verdict serve_by_table(struct path *path, struct packet *packet, uin
 	struct choice choice;
 	enum verdict drop;
 
-	if (mode_needs_flow(service->mode) ||
-	    !select_stateless(path, service, &packet->tuple, &choice))
+	if (!select_stateless(path, service, &packet->tuple, &choice))
 		return otherwise;
 	struct delivery delivery =
 		delivery_to(path->snapshot, service, choice.backend, &packet->tuple);

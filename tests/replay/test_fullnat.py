@@ -210,6 +210,11 @@ def test_errors_about_no_flow_go_nowhere(replay):
     stray = error(request, "10.0.0.11", (BACKENDS["10.0.0.11"], INT))
     result = replay.run(FULL_ONE, [("ext", QUERY), ("int", stray)])
     assert result.verdicts == ["forwarded", "icmp_unmatched"]
+    # Nor one of the clients' side: there is nothing without a flow.
+    about = IP(src=VIP, dst=CLIENT) / UDP(sport=53, dport=5000) / Raw(b"answer")
+    stray = Ether(src=CLIENT_MAC, dst=EXT) / IP(src=CLIENT, dst=VIP) / ICMP(
+        type=3, code=3) / bytes(about)
+    assert replay.run(FULL_ONE, [("ext", stray)]).verdicts == ["icmp_unmatched"]
     # Nor does one about what the appliance has sent for itself, where nat maps back without flows.
     probe = IP(src=OURS, dst="10.0.0.11") / TCP(sport=61441, dport=8080, flags="S")
     stray = Ether(src=BACKENDS["10.0.0.11"], dst=INT) / IP(src="10.0.0.254", dst=OURS) / ICMP(

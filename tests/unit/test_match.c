@@ -222,6 +222,8 @@ static void errors_point_at_the_word_and_show_the_way_out(void **state)
 		{false, "add backend web 10.0.0.11:80 weight 70000", 36, 5,
 		 "weight 70000 is out of range 0-65535"},
 		{false, "add backend web 10.0.0.11:80 weight 1 weight 2", 38, 6, "weight is given twice"},
+		{false, "set service web source-rewrite 10.0.0.0/8 to 11.0.0.0/9", 31, 24,
+		 "source-rewrite 10.0.0.0/8 to 11.0.0.0/9 is between networks of different lengths, /8 and /9"},
 		{false, "load x merge replace", 13, 7, "replace excludes what was given before it"},
 		{false, "", 0, 0, ""},
 		{false, "add", 4, 1,

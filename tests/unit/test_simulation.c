@@ -75,8 +75,30 @@ static uint8_t client_flags(struct simulation *sim, const struct connection *con
 	return TCP_ACK;
 }
 
+/* True where every port is taken, by some flow, towards every host that takes new ones. */
+static bool no_port_is_free(struct simulation *sim, uint8_t protocol)
+{
+	const struct flow_table *flows = path_flows(sim->world->path);
+
+	for (unsigned h = 0; h < HOSTS; h++) {
+		const struct host *host = &sim->host[h];
+		uint32_t taken = 0;
+
+		for (uint32_t i = 0; i < flows->capacity; i++) {
+			const struct flow *flow = flow_at(flows, i);
+
+			taken += flow && flow->forward.protocol == protocol &&
+				 same32(flow->backend_address, world_address(host->address));
+		}
+		if (takes_new(sim, host) && taken < sim->world->path->snapshot->source_ports)
+			return false;
+	}
+	return true;
+}
+
 /* A packet that was not forwarded. */
-static void check_refusal(struct simulation *sim, enum verdict verdict, uint8_t flags)
+static void check_refusal(struct simulation *sim, enum verdict verdict, uint8_t protocol,
+			  uint8_t flags)
 {
 	const struct flow_table *flows = path_flows(sim->world->path);
 	const struct setting *setting = sim->setting;
@@ -99,7 +121,7 @@ static void check_refusal(struct simulation *sim, enum verdict verdict, uint8_t 
 		expect(sim, (setting->second_vip || setting->mode) && flags & TCP_RST);
 		break;
 	case DROP_source_ports_exhausted:
-		expect(sim, setting->slices);
+		expect(sim, setting->slices && no_port_is_free(sim, protocol));
 		break;
 	case DROP_backend_lost:
 		expect(sim, setting->on_backend_loss && flags && !(flags & TCP_SYN));
@@ -161,7 +183,7 @@ static void client_sends(struct simulation *sim, struct connection *connection)
 	}
 	if (verdict != VERDICT_FORWARDED) {
 		expect(sim, !keeps);
-		check_refusal(sim, verdict, flags);
+		check_refusal(sim, verdict, packet.protocol, flags);
 		connection->bound = false;
 		return;
 	}

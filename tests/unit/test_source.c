@@ -182,6 +182,55 @@ static void a_small_slice_is_used_up_to_its_last_port(void **state)
 	world_free(world);
 }
 
+/* As many as are searched whole, and no power of two. */
+static void a_larger_slice_is_used_up_to_its_last_port(void **state)
+{
+	struct world *world = world_fullnat(4096, "64");
+
+	(void)state;
+	world_set(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.12:8080", "weight", "0");
+	world_publish(world);
+	uint32_t ports = world->compiler.current->snapshot.source_ports;
+
+	assert_in_range(ports, SOURCE_PROBES_MAX, SOURCE_WHOLE_MAX);
+	for (uint32_t i = 0; i < ports; i++)
+		assert_int_equal(world_receive(world, asker(i)), VERDICT_FORWARDED);
+	assert_int_equal(world_receive(world, asker(ports)), DROP_source_ports_exhausted);
+	world_free(world);
+}
+
+/* Whom the search did not come to is not taken for exhausted. */
+static void of_many_backends_the_one_with_a_free_port_is_found_by_the_next(void **state)
+{
+	enum { BACKENDS = 8 };
+	struct world *world = world_fullnat(1 << 14, "64");
+	char address[24];
+	uint32_t next = 0;
+
+	(void)state;
+	for (unsigned i = 2; i < BACKENDS; i++) {
+		snprintf(address, sizeof(address), "10.0.0.%u:8080", 11 + i);
+		world_add(world, KIND_BACKEND, "pool", "web", "address", address);
+		address[strlen(address) - strlen(":8080")] = '\0';
+		world_add(world, KIND_NEIGHBOR, "address", address, "mac", "02:00:00:00:00:13",
+			  "interface", "int");
+	}
+	world_publish(world);
+	uint32_t all = BACKENDS * world->compiler.current->snapshot.source_ports;
+	while (path_flows(world->path)->live < all)
+		world_receive(world, asker(next++));
+	for (uint32_t i = 0; i < all; i += all / 32) {
+		struct flow *flow = flow_at(path_flows(world->path), i);
+		unsigned tries = 0;
+
+		world->now_ns += SECOND / 10;
+		flow_close(path_flows(world->path), flow, FLOW_CLOSE_CLEARED);
+		while (world_receive(world, asker(next++)) != VERDICT_FORWARDED)
+			assert_true(++tries < 3);
+	}
+	world_free(world);
+}
+
 static void a_port_that_is_free_again_is_found_at_once(void **state)
 {
 	struct world *world = world_fullnat(4096, "6041");
@@ -227,6 +276,11 @@ static void every_address_of_the_interface_is_used_those_beside_the_backend_firs
 	}
 	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(flows[i], ports);
+	/* Another one is of use at once. */
+	world_set(world, KIND_INTERFACE, "name", "int", "address", "10.0.0.1/24", "address",
+		  "10.0.0.9/24");
+	world_publish(world);
+	assert_address(ask(world, asker(1000)).address, "10.0.0.9");
 	world_free(world);
 }
 
@@ -322,6 +376,44 @@ static void a_full_table_sheds(void **state)
 		assert_int_equal(world_receive(world, asker(i)), VERDICT_FORWARDED);
 	assert_int_equal(world_receive(world, asker(64)), DROP_flow_table_full);
 	assert_int_equal(path_counters(world->path)->stateless, 0);
+	world_free(world);
+}
+
+static void a_service_in_nat_beside_it_is_mapped_back_without_a_flow(void **state)
+{
+	struct world *world = world_fullnat(1024, NULL);
+
+	(void)state;
+	world_add(world, KIND_SERVICE, "name", "direct", "address", "203.0.113.11:80/udp", "pool",
+		  "web");
+	world_publish(world);
+	assert_int_equal(world_receive(world, (struct world_packet){
+		.in = "int", .source = "10.0.0.11", .destination = "198.51.100.7",
+		.source_port = 8080, .destination_port = 9, .protocol = PROTOCOL_NUMBER_UDP}),
+			 VERDICT_FORWARDED);
+	assert_address(world_read(&world->frame[0]).source, "203.0.113.11");
+	world_free(world);
+}
+
+static void a_partial_checksum_carries_both_addresses_and_no_port(void **state)
+{
+	struct world *world = world_fullnat(1024, NULL);
+	struct frame frame = world_build(world, &syn);
+	struct packet packet;
+	enum verdict drop;
+
+	(void)state;
+	assert_true(packet_parse_ipv4(&packet, &frame, &drop));
+	packet_tcp(&packet)->checksum = checksum_fold(checksum_pseudo_header(
+		packet.source, packet.destination, packet.protocol, (uint16_t)packet.l4_length));
+	frame.offload = (struct offload){.flags = OFFLOAD_CHECKSUM_PARTIAL, .csum_start = 34,
+					 .csum_offset = 16};
+	assert_int_equal(world_receive_frame(world, &frame).verdict, VERDICT_FORWARDED);
+	assert_true(packet_parse_ipv4(&packet, &world->frame[0].frame, &drop));
+	assert_address(packet.source, "10.0.0.1");
+	assert_int_equal(packet_tcp(&packet)->checksum.raw, checksum_fold(checksum_pseudo_header(
+		packet.source, packet.destination, packet.protocol,
+		(uint16_t)packet.l4_length)).raw);
 	world_free(world);
 }
 
@@ -437,6 +529,8 @@ int main(void)
 		cmocka_unit_test(a_client_gets_its_port_again),
 		cmocka_unit_test(another_client_does_not_get_a_port_that_was_just_closed),
 		cmocka_unit_test(a_small_slice_is_used_up_to_its_last_port),
+		cmocka_unit_test(a_larger_slice_is_used_up_to_its_last_port),
+		cmocka_unit_test(of_many_backends_the_one_with_a_free_port_is_found_by_the_next),
 		cmocka_unit_test(a_port_that_is_free_again_is_found_at_once),
 		cmocka_unit_test(every_address_of_the_interface_is_used_those_beside_the_backend_first),
 		cmocka_unit_test(one_port_serves_towards_both_backends),
@@ -444,6 +538,8 @@ int main(void)
 		cmocka_unit_test(nine_tenths_taken_are_no_exhaustion),
 		cmocka_unit_test(slices_part_the_ports_and_leave_none_out),
 		cmocka_unit_test(a_full_table_sheds),
+		cmocka_unit_test(a_service_in_nat_beside_it_is_mapped_back_without_a_flow),
+		cmocka_unit_test(a_partial_checksum_carries_both_addresses_and_no_port),
 		cmocka_unit_test(what_is_no_flows_goes_on_as_ever),
 		cmocka_unit_test(an_address_that_is_gone_takes_its_flows_along),
 		cmocka_unit_test(a_flow_keeps_the_mode_that_it_was_born_with),
