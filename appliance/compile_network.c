@@ -83,8 +83,8 @@ static void compile_addresses(struct work *work, const struct config_interface *
  * the backend interface goes first. */
 static void compile_connected(struct work *work)
 {
-	uint32_t first = work->compiled->snapshot.bridge.on ? work->compiled->snapshot.bridge.backend :
-							      NONE;
+	const struct snapshot_bridge *bridge = &work->compiled->snapshot.bridge;
+	uint32_t first = bridge->on ? bridge->backend : NONE;
 
 	for (unsigned pass = 0; pass < 2; pass++)
 		for (unsigned i = 0; i < config_count(work->config, KIND_INTERFACE); i++) {

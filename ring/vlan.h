@@ -1,6 +1,6 @@
-/* The outer VLAN tag, 802.1Q or 802.1ad, which the kernel keeps beside a frame: put back into its bytes,
- * and taken out of them where no kernel has (IEEE 802.1Q-2018 section 9: right behind the two MAC
- * addresses). */
+/* The outer VLAN tag, 802.1Q or 802.1ad, which the kernel keeps beside a frame: put back into its
+ * bytes, and taken out of them where no kernel has (IEEE 802.1Q-2018 section 9: right behind the
+ * two MAC addresses). */
 #ifndef RING_VLAN_H
 #define RING_VLAN_H
 

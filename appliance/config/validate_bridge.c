@@ -1,5 +1,5 @@
-/* Rules of the topology bridged: one side with backends, the other with clients, and modes that leave
- * MACs alone. */
+/* Rules of the topology bridged: one side with backends, the other with clients, and modes that
+ * leave MACs alone. */
 #include "appliance/config/validate.h"
 
 enum { ADDRESS_SIZE = 16 };
@@ -65,8 +65,9 @@ static int validate_modes(struct validation *validation)
 		value_format(schema_attribute(KIND_SERVICE, "mode"), &service->mode, 0, mode,
 			     sizeof(mode));
 		return validation_refuse(validation,
-					 "service \"%s\": mode %s needs topology routed, in topology "
-					 "bridged all services are of mode nat", service->name, mode);
+					 "service \"%s\": mode %s needs topology routed, in "
+					 "topology bridged all services are of mode nat",
+					 service->name, mode);
 	}
 	return 0;
 }

@@ -105,8 +105,9 @@ void arp_request(struct path *path, uint32_t interface, be32 address,
 	send(path, interface, mac ? mac : &everybody, OPERATION_REQUEST, own, &nobody, address);
 }
 
-/* What ARP is answered for: a VIP where clients are, an interface's address on that interface. Bridged,
- * all interfaces are on one link, and VIPs on none: clients send to the MAC of a router behind us. */
+/* What ARP is answered for: a VIP where clients are, an interface's address on that interface.
+ * Bridged, all interfaces are on one link, and VIPs on none: clients send to the MAC of a router
+ * behind us. */
 static bool answers_for(const struct snapshot *snapshot, uint32_t interface, be32 address)
 {
 	const uint32_t i = snapshot_local_find(snapshot, address);
@@ -133,7 +134,7 @@ static bool is_vip(const struct snapshot *snapshot, be32 address)
 	return i != NONE && snapshot->local[i].interface == NONE;
 }
 
-/* True where nobody else may have the address. Bridged, a VIP is no host's, and a router's may be. */
+/* True where nobody else may have the address. Bridged, a router may have a VIP. */
 static bool is_only_ours(const struct snapshot *snapshot, be32 address)
 {
 	return snapshot_local_find(snapshot, address) != NONE &&

@@ -5,8 +5,6 @@
 #include "appliance/path/egress.h"
 #include "appliance/path/icmp.h"
 
-enum { VLAN_ID_MASK = 0xfff }; /* a tag with VLAN 0 says a priority only (IEEE 802.1Q) */
-
 static const struct ethernet *ethernet_of(const struct frame *frame)
 {
 	return (const struct ethernet *)frame->data;
@@ -22,12 +20,6 @@ static bool is_own_mac(const struct snapshot *snapshot, const struct mac_address
 		if (mac_equal(mac, &snapshot->interface[bridge->frontend[i]].mac))
 			return true;
 	return false;
-}
-
-/* The appliance's own addresses are in the network without a VLAN. */
-static bool is_in_vlan(const struct frame *frame)
-{
-	return frame->vlan_tpid && frame->vlan_tci & VLAN_ID_MASK;
 }
 
 static bool is_from_backends(const struct snapshot *snapshot, const struct frame *frame)
@@ -51,8 +43,9 @@ bool bridge_minds(const struct path *path, const struct packet *packet, uint32_t
 	const struct snapshot *snapshot = path->snapshot;
 	bool from_backends = is_from_backends(snapshot, packet->frame);
 
+	/* The appliance's own addresses are in the network without a VLAN. */
 	if (local != NONE && snapshot->local[local].interface != NONE)
-		return !is_in_vlan(packet->frame);
+		return !frame_is_in_vlan(packet->frame);
 	if (local != NONE)
 		return !from_backends || packet->protocol == PROTOCOL_NUMBER_ICMP;
 	return from_backends &&
@@ -107,7 +100,8 @@ uint32_t bridge_mtu(const struct snapshot *snapshot, uint32_t out)
 
 /* Bytes behind the Ethernet header of the largest frame that this one becomes on the wire: of a
  * super-frame, one segment. The checksum that such a one leaves to the hardware says, whatever its
- * protocol, where its L4 header is; where there is none, more than a segment's payload is not known. */
+ * protocol, where its L4 header is; where there is none, more than a segment's payload is not
+ * known. */
 static uint32_t size_on_wire(const struct frame *frame)
 {
 	const struct offload *offload = &frame->offload;
@@ -180,7 +174,7 @@ static uint32_t way_of_arp(const struct snapshot *snapshot, const struct frame *
 
 enum verdict bridge_arp(struct path *path, struct frame *frame, uint32_t *ret_interface)
 {
-	if (!is_in_vlan(frame)) {
+	if (!frame_is_in_vlan(frame)) {
 		bool own = is_own_mac(path->snapshot, &ethernet_of(frame)->destination);
 		enum verdict verdict = arp_receive(path, frame);
 
@@ -208,8 +202,8 @@ static struct flow *follow_direct(struct path *path, const struct packet *packet
 	return flow;
 }
 
-/* A client that calls a backend itself, past its services, gets a flow: without one, the answer would
- * be taken for that of the service which has the backend, and come from the VIP. */
+/* A client that calls a backend itself, past its services, gets a flow: without one, the answer
+ * would be taken for that of the service which has the backend, and come from the VIP. */
 static bool remember_direct(struct path *path, const struct packet *packet,
 			    enum verdict *ret_drop)
 {

@@ -1,6 +1,7 @@
-/* The way out: next hop, TTL and MTU of a packet that is to be forwarded, found before anything in it
- * is changed, so that an ICMP error about it can still quote what its sender sent. Where the topology
- * is bridged, the way out is the other side of the bridge, and MACs and TTL stay as they are.
+/* The way out: next hop, TTL and MTU of a packet that is to be forwarded, found before anything in
+ * it is changed, so that an ICMP error about it can still quote what its sender sent. Where the
+ * topology is bridged, the way out is the other side of the bridge, and MACs and TTL stay as they
+ * are.
  */
 #ifndef PATH_EGRESS_H
 #define PATH_EGRESS_H
@@ -16,8 +17,8 @@ bool egress_find(struct path *path, struct packet *packet, be32 destination, uin
 /* The rest of that, where packet->out_interface is known already: link, TTL and MTU. */
 bool egress_admits(struct path *path, const struct packet *packet, enum verdict *ret_drop);
 
-/* Takes a hop off the TTL, unless bridged, and sends the packet, in fragments where it is larger than
- * the MTU. */
+/* Takes a hop off the TTL, unless bridged, and sends the packet, in fragments where it is larger
+ * than the MTU. */
 enum verdict egress_send(struct path *path, struct packet *packet);
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef PATH_FRAME_H
 #define PATH_FRAME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What a sender left for hardware to finish. Byte for byte the virtio network header (virtio 1.1
@@ -32,5 +33,13 @@ struct frame {
 	uint16_t vlan_tpid; /* host order, 0: untagged */
 	struct offload offload;
 };
+
+/* A tag with VLAN 0 says a priority only (IEEE 802.1Q). */
+static inline bool frame_is_in_vlan(const struct frame *frame)
+{
+	enum { VLAN_ID_MASK = 0xfff };
+
+	return frame->vlan_tpid && frame->vlan_tci & VLAN_ID_MASK;
+}
 
 #endif

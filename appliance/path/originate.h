@@ -30,10 +30,10 @@ struct originate {
 enum verdict originate_send(struct path *path, const struct originate *what, uint8_t *bytes,
 			    size_t l4_length, const struct snapshot_route *route);
 
-/* How an answer gets to the sender of a received packet: by its route; where the topology is bridged,
- * which knows no routes to clients, as the packet came, MACs and IP addresses turned around, as a
- * bridge answers (OpenBSD if_bridge.c, bridge_send_icmp_err()). False: there is no way, or nobody is
- * to be answered. */
+/* How an answer gets to the sender of a received packet: by its route; where the topology is
+ * bridged, which knows no routes to clients, as the packet came, MACs and IP addresses turned
+ * around, as a bridge answers (OpenBSD if_bridge.c, bridge_send_icmp_err()). False: there is no
+ * way, or nobody is to be answered. */
 bool originate_way_back(const struct path *path, const struct packet *packet,
 			struct snapshot_route *ret_route);
 /* Sends it, `bytes` and `l4_length` as above; `packet` is as it was received. */

@@ -8,8 +8,8 @@
  *                    -> from a backend: reply of a flow, error about one
  *                    -> neither: routed, where that is wanted
  *
- * and where the topology is bridged, what is neither for a service nor for the appliance crosses as it
- * is (bridge).
+ * and where the topology is bridged, what is neither for a service nor for the appliance crosses
+ * as it is (bridge).
  */
 #include "appliance/path/path.h"
 
@@ -23,7 +23,6 @@
 
 enum {
 	BATCH_MAX = 64,            /* frames that are gone over together */
-	VLAN_ID_MASK = 0xfff,      /* a tag with VLAN 0 says a priority only (IEEE 802.1Q) */
 };
 
 void path_count(struct path *path, uint32_t interface, enum verdict verdict)
@@ -298,7 +297,7 @@ static bool look_at_ethernet(const struct path *path, const struct frame *frame,
 	if (!(ethernet->destination.byte[0] & 1) && !mac_equal(&ethernet->destination, &in->mac))
 		return false;
 	*ret_drop = DROP_vlan_tagged;
-	return !frame->vlan_tpid || !(frame->vlan_tci & VLAN_ID_MASK);
+	return !frame_is_in_vlan(frame);
 }
 
 static void look_at_packet(const struct path *path, struct frame *frame, struct arrival *arrival)

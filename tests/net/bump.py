@@ -4,8 +4,8 @@
                                   | appliance |         .254       10.0.0.0/24, gateway .1
     client2 192.0.2.7     === alt |           |         both networks' gateway
 
-ext and int alone are port mode SINGLE; with alt it is MULTI. Both networks of clients are at home on
-the router's one interface behind the bump. The VIP is nowhere: clients send it to the router.
+ext and int alone are port mode SINGLE; with alt it is MULTI. Both networks of clients are at home
+on the router's one interface behind the bump. The VIP is nowhere: clients send it to the router.
 """
 import socket
 import struct

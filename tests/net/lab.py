@@ -198,7 +198,8 @@ class Appliance:
 
     def show(self, what):
         """The list or object that `show WHAT` has in JSON."""
-        document = json.loads(self.lb(f"show {what}", arguments=["-j"]).output)
+        command = what if what.startswith("lookup ") else f"show {what}"
+        document = json.loads(self.lb(command, arguments=["-j"]).output)
         assert document["schema"] == 1
         return document[what.split()[0]]
 

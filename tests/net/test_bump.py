@@ -70,6 +70,17 @@ def test_a_backend_is_called_past_its_service(bump, lab, ports):
     assert {row["service"] for row in bump.show("flow")} <= {None}
 
 
+def test_what_is_shown_of_it(bump, ports):
+    status = bump.show("status")
+    assert (status["topology"], status["port_mode"]) == (
+        "bridged", "single" if ports == PORTS["SINGLE"] else "multi")
+    lookup = f"lookup {CLIENT}:4000 {VIP}:80/tcp"
+    assert bump.lb(lookup).output.splitlines()[1] == "  out ext -> int, bridged, mtu 1500"
+    answer = bump.show(lookup)
+    assert (answer["in_interface"], answer["out_interface"]) == ("ext", "int")
+    assert answer["next_hop"] is answer["next_hop_mac"] is answer["neighbor"] is None
+
+
 def test_health_is_found_out_through_the_wire(bump, web):
     web["b2"].kill()
     try:

@@ -1,4 +1,4 @@
-"""Jumbo frames through a hop, and sides of different MTU. Across a bump in the wire: test_bump.py."""
+"""Jumbo frames through a hop, sides of different MTU. Across a bump in the wire: test_bump.py."""
 import hashlib
 import os
 import re

@@ -1,11 +1,11 @@
-"""The topology bridged in replay: a bump in the wire between clients and the router of the backends.
+"""The topology bridged in replay: a bump in the wire between clients and the backends' router.
 
     client 198.51.100.7  --- ext |      | int --- router 198.51.100.254 --- 10.0.0.11, .12
     client 192.0.2.7     --- alt | VIP  |                192.0.2.254
 
-ext and int are port mode SINGLE, with alt it is MULTI. The router's MAC is the one that clients send
-to: nobody has the VIP, it is behind the router. In MULTI the frontends have addresses, and so has
-int, for checks; in SINGLE nobody has one.
+ext and int are port mode SINGLE, with alt it is MULTI. The router's MAC is the one that clients
+send to: nobody has the VIP, it is behind the router. In MULTI the frontends have addresses, and so
+has int, for checks; in SINGLE nobody has one.
 """
 from scapy.all import ARP, IP, TCP, UDP, Ether
 

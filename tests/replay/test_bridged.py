@@ -167,7 +167,8 @@ CROSSING = {
         IP(src=CLIENT, dst="192.0.2.99") / ICMP(type=3, code=4) / Raw(b"short")),
     "a redirect": to_router(IP(src=CLIENT, dst="192.0.2.99") / ICMP(type=5) / request()),
     "a broadcast": Ether(src=CLIENT_MAC, dst=EVERYBODY) /
-                   IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67) / Raw(b"dhcp"),
+                   IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67) /
+                   Raw(b"dhcp"),
     "a multicast": Ether(src=CLIENT_MAC, dst="01:00:5e:00:00:fb") /
                    IP(src=CLIENT, dst="224.0.0.251", ttl=1) / UDP(sport=5353, dport=5353),
     "a wrong IP checksum to others": to_router(request(destination="192.0.2.99", chksum=0x1234)),
@@ -214,7 +215,7 @@ def test_what_a_backend_says_to_many_crosses(replay):
 
 
 def test_tcp_from_the_backends_to_a_vip_crosses(replay):
-    """Only a frontend's is service traffic: no answer of a backend beside it would come back here."""
+    """Only a frontend's is service traffic: a backend beside it would not answer through here."""
     frame = to_client(request(source="10.0.0.12"))
     result = replay.run(SINGLE, [("int", frame)])
     assert result.verdicts == ["forwarded"] and crossed(result, 0, "ext") == bytes(frame)

@@ -1,6 +1,6 @@
 """VLAN tags: put back where a frame is bridged, none of a router's business.
 
-A ring has the outer tag beside the frame, and a capture in its bytes: the replay takes it out alike.
+A ring has the outer tag beside the frame, a capture in its bytes: the replay takes it out alike.
 """
 import pytest
 from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, IPv6, Raw, fragment
@@ -39,7 +39,7 @@ def test_everything_in_a_vlan_crosses_with_its_tag(replay, way, tag):
     packets = [IPv6() / UDP() / Raw(b"six"), asks(CLIENT, "198.51.100.254")[ARP],
                request(destination="192.0.2.99"), asks(CLIENT, VIP)[ARP]]
     frames = [tagged(TAGS[tag], packet) for packet in packets]
-    frames.append(Ether(src=CLIENT_MAC, dst=ROUTER_MAC) / Dot1Q(vlan=9, type=0x88b5) / Raw(b"x" * 9))
+    frames.append(Ether(src=CLIENT_MAC, dst=ROUTER_MAC) / Dot1Q(vlan=9, type=0x88b5) / Raw(b"x"))
     result = replay.run(SINGLE, [(way[0], frame) for frame in frames])
     assert set(result.verdicts) == {"forwarded"}
     assert [bytes(p) for p in result.out[way[1]]] == [bytes(frame) for frame in frames]
@@ -63,7 +63,8 @@ def test_a_tag_without_anything_behind_it_crosses(replay):
 def test_the_vip_answers_in_a_vlan_what_the_appliances_own_addresses_do_not(replay):
     tag = TAGS["802.1Q"]
     ping = ICMP(type=8, id=1) / Raw(b"ping")
-    frames = [tagged(tag, IP(src=CLIENT, dst=VIP) / ping), tagged(tag, asks(CLIENT, EXT_ADDRESS)[ARP]),
+    frames = [tagged(tag, IP(src=CLIENT, dst=VIP) / ping),
+              tagged(tag, asks(CLIENT, EXT_ADDRESS)[ARP]),
               tagged(tag, IP(src=CLIENT, dst=EXT_ADDRESS) / ping),
               tagged(tag, IP(src=CLIENT, dst=EXT_ADDRESS) / ping, to=MAC["ext"])]
     result = replay.run(MULTI, [("ext", frame) for frame in frames])
@@ -78,7 +79,8 @@ def test_the_vip_answers_in_a_vlan_what_the_appliances_own_addresses_do_not(repl
 def test_what_the_appliance_says_about_a_frame_in_a_vlan_is_said_there(replay):
     frame = tagged(TAGS["802.1Q"], request(TCP(sport=1, dport=80) / Raw(b"x" * 1461), flags="DF"))
     closed = tagged(TAGS["802.1Q"], request(TCP(sport=1, dport=81, flags="S")))
-    result = replay.run(SINGLE + "set global no-service reject\n", [("ext", frame), ("ext", closed)])
+    result = replay.run(SINGLE + "set global no-service reject\n",
+                        [("ext", frame), ("ext", closed)])
     assert result.verdicts == ["too_big", "no_service"]
     told, reset = result.out["ext"]
     assert told[Dot1Q].vlan == reset[Dot1Q].vlan == 42

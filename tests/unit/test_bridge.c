@@ -1,5 +1,6 @@
-/* A bump in the wire, where a replay cannot look: different MTUs on its sides, super-frames, links that
- * are down, a full table, the change of the topology. The rest is in tests/replay/test_bridged.py. */
+/* A bump in the wire, where a replay cannot look: different MTUs on its sides, super-frames, links
+ * that are down, a full table, the change of the topology. The rest is in
+ * tests/replay/test_bridged.py. */
 #include "tests/unit/world.h"
 
 enum { TCP = PROTOCOL_NUMBER_TCP, UDP = PROTOCOL_NUMBER_UDP, JUMBO = 9000, FLOWS = 16 };
@@ -9,7 +10,8 @@ static struct world *world_bridged(uint32_t flows)
 {
 	struct world *world = world_web(flows);
 
-	world_add(world, KIND_INTERFACE, "name", "alt", "role", "frontend", "address", "192.0.2.1/24");
+	world_add(world, KIND_INTERFACE, "name", "alt", "role", "frontend",
+		  "address", "192.0.2.1/24");
 	world_set(world, KIND_GLOBAL, "topology", "bridged");
 	world_publish(world);
 	return world;
@@ -32,25 +34,29 @@ static enum verdict take(struct world *world, struct world_packet want)
 
 static struct world_packet to_vip(unsigned payload)
 {
-	return (struct world_packet){.in = "ext", .source = "198.51.100.7", .destination = "203.0.113.10",
-				     .source_port = 40000, .destination_port = 80, .protocol = TCP,
-				     .tcp_flags = TCP_ACK, .payload = payload,
-				     .fragment = IPV4_DONT_FRAGMENT};
+	return (struct world_packet){
+		.in = "ext", .source = "198.51.100.7", .destination = "203.0.113.10",
+		.source_port = 40000, .destination_port = 80, .protocol = TCP,
+		.tcp_flags = TCP_ACK, .payload = payload, .fragment = IPV4_DONT_FRAGMENT,
+	};
 }
 
 static struct world_packet to_client(const char *backend, unsigned payload)
 {
-	return (struct world_packet){.in = "int", .source = backend, .destination = "198.51.100.7",
-				     .source_port = 8080, .destination_port = 40000, .protocol = TCP,
-				     .tcp_flags = TCP_ACK, .payload = payload,
-				     .fragment = IPV4_DONT_FRAGMENT};
+	return (struct world_packet){
+		.in = "int", .source = backend, .destination = "198.51.100.7",
+		.source_port = 8080, .destination_port = 40000, .protocol = TCP,
+		.tcp_flags = TCP_ACK, .payload = payload, .fragment = IPV4_DONT_FRAGMENT,
+	};
 }
 
 static struct world_packet direct(uint8_t tcp_flags)
 {
-	return (struct world_packet){.in = "ext", .source = "198.51.100.7", .destination = "10.0.0.11",
-				     .source_port = 40000, .destination_port = 8080, .protocol = TCP,
-				     .tcp_flags = tcp_flags};
+	return (struct world_packet){
+		.in = "ext", .source = "198.51.100.7", .destination = "10.0.0.11",
+		.source_port = 40000, .destination_port = 8080, .protocol = TCP,
+		.tcp_flags = tcp_flags,
+	};
 }
 
 static void set_mtu(struct world *world, const char *name, uint16_t mtu)
@@ -120,7 +126,9 @@ static void of_a_super_frame_one_segment_must_fit(void **state)
 /* An Ethernet header of others, then zeros. */
 static struct frame foreign(struct world *world, uint16_t type, uint32_t length)
 {
-	const struct ethernet ethernet = {{{2, 0, 0, 0, 8, 8}}, {{2, 0, 0, 0, 9, 9}}, to_be16(type)};
+	const struct ethernet ethernet = {
+		{{2, 0, 0, 0, 8, 8}}, {{2, 0, 0, 0, 9, 9}}, to_be16(type),
+	};
 	uint8_t *data = world->input + 64;
 
 	memset(data, 0, length);
@@ -251,7 +259,7 @@ static void flows_of_modes_that_only_a_hop_has_end_with_it(void **state)
 	world_free(world);
 }
 
-static void flows_past_a_service_end_with_the_topology_and_not_with_the_service(void **state)
+static void flows_past_a_service_end_with_the_topology_not_with_the_service(void **state)
 {
 	struct world *world = world_bridged(FLOWS);
 	const struct flow_table *flows = path_flows(world->path);
@@ -260,7 +268,8 @@ static void flows_past_a_service_end_with_the_topology_and_not_with_the_service(
 	(void)state;
 	assert_int_equal(take(world, direct(TCP_SYN)), VERDICT_FORWARDED);
 	assert_int_equal(flows->live, 1);
-	world_set(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.11:8080", "admin", "disabled");
+	world_set(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.11:8080",
+		  "admin", "disabled");
 	world_set(world, KIND_SERVICE, "name", "web", "admin", "disabled");
 	world_publish(world);
 	path_sweep(world->path, &cursor, FLOWS);
@@ -376,7 +385,7 @@ int main(void)
 		cmocka_unit_test(a_flood_reaches_every_frontend_that_is_up_and_large_enough),
 		cmocka_unit_test(flows_stay_when_the_topology_changes),
 		cmocka_unit_test(flows_of_modes_that_only_a_hop_has_end_with_it),
-		cmocka_unit_test(flows_past_a_service_end_with_the_topology_and_not_with_the_service),
+		cmocka_unit_test(flows_past_a_service_end_with_the_topology_not_with_the_service),
 		cmocka_unit_test(a_port_used_again_past_a_service_is_a_new_flow),
 		cmocka_unit_test(what_could_not_be_told_apart_on_its_way_back_is_shed),
 		cmocka_unit_test(a_claim_of_our_address_is_an_alarm_and_of_a_vip_none),
