@@ -1,11 +1,15 @@
 """A bump in the wire: service traffic is rewritten, everything else crosses as it is."""
+import collections
+
 import pytest
 from scapy.all import ARP, ICMP, IP, TCP, UDP, Ether, IPv6, Padding, Raw, fragment
 
 from bridged import (ALT_ADDRESS, CLIENT2, CLIENT2_MAC, EVERYBODY, EXT_ADDRESS, INT_ADDRESS, MAC,
                      MULTI, OTHER_MAC, ROUTER_MAC, SINGLE, answers, asks, datagram, reply, request,
                      to_client, to_router)
-from replay import BASE, CLIENT, CLIENT_MAC, VIP, checksums_right, repaired, without
+from replay import (BASE, CLIENT, CLIENT_MAC, EXT, INT, NETWORK, VIP, WEB, checksums_right,
+                    repaired, without)
+from test_storm import packets, storm
 
 
 def crossed(result, index, interface):
@@ -578,3 +582,45 @@ def test_a_broken_l4_checksum_stays_broken(replay):
     frame = to_router(request(TCP(sport=40000, dport=80, flags="S", chksum=0x1234)))
     (out,) = replay.run(SINGLE, [("ext", repaired(bytes(frame)))]).out["int"]
     assert not checksums_right(out)
+
+
+# Whatever comes.
+
+STORMS = {
+    "single": (without(SINGLE, "mac ").replace("16384\n", f"""16384
+add interface ext role frontend mac {EXT}
+add interface int role backend mac {INT}
+"""), 1500),
+    "checks": (WEB.replace("add pool web", "add check c tcp interval 200ms\nadd pool web check c") +
+               "set global topology bridged\n", 1500),
+    "small table, rejects": (WEB.replace("16384", "1024") + "set global topology bridged\n"
+                             "set global no-service reject\n", 1500),
+    "all ports": (NETWORK + f"""set global topology bridged
+add pool all
+add backend all 10.0.0.11:0
+add backend all 10.0.0.12:0
+add service tcp {VIP}:0/tcp pool all
+add service udp {VIP}:0/udp pool all
+""", 1500),
+    "a narrow link": (WEB + "set global topology bridged\n", 576),
+}
+
+
+@pytest.mark.parametrize("name", STORMS)
+def test_of_a_storm_nothing_crosses_twice_or_with_other_macs(replay, name):
+    config, mtu = STORMS[name]
+    frames = [(interface, frame, number * 0.002)
+              for number, (interface, frame, _) in enumerate(storm(name, 10000))]
+    result = replay.run(config, frames, "--mtu", mtu)
+    flows = result.stats["flows"]
+    ended = sum(count for key, count in flows.items() if key.startswith("closed_"))
+    assert flows["created"] - ended == flows["live"]
+    left = {interface: collections.Counter(
+        (frame[:12], len(frame)) for frame in packets(result.out.files[interface]))
+        for interface in ("ext", "int")}
+    crossed_frames = 0
+    for line, (_, frame, _) in zip(result.frames, frames):
+        if line["verdict"] == "forwarded" and len(frame) <= 14 + mtu:
+            left[line["output_interface"]][frame[:12], len(frame)] -= 1
+            crossed_frames += 1
+    assert crossed_frames > 4000 and min(min(counts.values()) for counts in left.values()) >= 0
