@@ -80,6 +80,9 @@ int file_lock(struct store *store, char *error, size_t error_size);
 int file_create(struct store *store, char *error, size_t error_size);
 /* What can be told from the outside: 0, -EUCLEAN, -EMEDIUMTYPE. */
 int file_inspect(const struct store *store, char *error, size_t error_size);
+/* Makes durable what was found: whoever put the store there, with cp say, need not have synced it.
+ * Before it is opened: SQLite's locks would go with this descriptor. */
+int file_sync(const struct store *store, char *error, size_t error_size);
 /* A whole copy of the store under FILE + suffix, in place of an older one only when complete. */
 int file_backup(const struct store *store, const char *suffix, char *error, size_t error_size);
 /* Appends to the sentence how to get a damaged store running again. */

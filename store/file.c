@@ -113,18 +113,44 @@ int file_lock(struct store *store, char *error, size_t error_size)
 	return 0;
 }
 
-static int sync_directory(const struct store *store, char *error, size_t error_size)
+/* The directory's entries, or the file's content, as they are found, to the disk. */
+static int sync_path(const char *path, int flags, char *error, size_t error_size)
 {
-	char path[PATH_MAX];
-	int descriptor, result = 0;
+	int descriptor = open(path, O_RDONLY | O_CLOEXEC | flags);
+	int result = 0;
 
-	snprintf(path, sizeof(path), "%s", store->file);
-	descriptor = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (descriptor < 0 || fsync(descriptor))
-		result = refuse_system(error, error_size, "sync the directory of", store->file);
+		result = refuse_system(error, error_size, "sync", path);
 	if (descriptor >= 0)
 		close(descriptor);
 	return result;
+}
+
+static int sync_directory(const struct store *store, char *error, size_t error_size)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s", store->file);
+	return sync_path(dirname(path), O_DIRECTORY, error, error_size);
+}
+
+/* The entry of the store's directory itself, which may have been made just now. Where the directory
+ * above may not be read, its owner has to see to that. */
+static int sync_parent(const struct store *store, char *error, size_t error_size)
+{
+	char path[PATH_MAX];
+	int result;
+
+	snprintf(path, sizeof(path), "%s", store->file);
+	result = sync_path(dirname(dirname(path)), O_DIRECTORY, error, error_size);
+	return result == -EACCES ? 0 : result;
+}
+
+int file_sync(const struct store *store, char *error, size_t error_size)
+{
+	int result = sync_path(store->file, 0, error, error_size);
+
+	return result ? result : sync_directory(store, error, error_size);
 }
 
 /* The empty file that SQLite takes for a new database; what an earlier attempt left goes. */
@@ -152,7 +178,10 @@ int file_create(struct store *store, char *error, size_t error_size)
 				    "%s is missing, but %s-wal, which belongs to it, is there. Put "
 				    "the store back, or remove %s-wal to start with an empty "
 				    "configuration", store->file, store->file, store->file);
-	result = create_empty(&new, error, error_size);
+	/* First, so that it was done wherever a store is found, even by a start that was killed. */
+	result = sync_parent(store, error, error_size);
+	if (!result)
+		result = create_empty(&new, error, error_size);
 	if (!result)
 		result = sql_open(&new, error, error_size);
 	if (!result)

@@ -117,6 +117,8 @@ static int open_existing(struct store *store, char *error, size_t error_size)
 	int result = file_inspect(store, reason, sizeof(reason));
 
 	if (!result)
+		result = file_sync(store, reason, sizeof(reason));
+	if (!result)
 		result = sql_open(store, reason, sizeof(reason));
 	if (!result)
 		result = refuse_newer(store, reason, sizeof(reason));

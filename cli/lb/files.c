@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,15 +117,32 @@ void file_writer_abandon(struct file_writer *writer)
 	*writer = (struct file_writer){.fd = -1};
 }
 
+/* Where it may not be read, or cannot be synced, the file is in place all the same. */
+static int sync_directory_of(char *name)
+{
+	int fd = open(dirname(name), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error = 0;
+
+	if (fd < 0)
+		return 0;
+	if (fsync(fd) < 0 && errno != EINVAL)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
 int file_writer_end(struct file_writer *writer)
 {
 	int error = writer->error;
 
-	if (!error && writer->beside &&
-	    (fsync(writer->fd) < 0 || rename(writer->temporary, writer->name) < 0))
-		error = -errno;
-	if (!error)
-		writer->beside = false;
+	if (!error && writer->beside) {
+		if (fsync(writer->fd) < 0 || rename(writer->temporary, writer->name) < 0) {
+			error = -errno;
+		} else {
+			writer->beside = false;
+			error = sync_directory_of(writer->name);
+		}
+	}
 	file_writer_abandon(writer);
 	return error;
 }
