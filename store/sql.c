@@ -43,8 +43,15 @@ int sql_refuse(const struct store *store, char *error, size_t error_size)
 	case SQLITE_READONLY:
 		return store_refuse(error, error_size, -EROFS, "%s cannot be written%s",
 				    store->file, file_advice(EROFS));
-	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
+		/* Where SQLite cannot create its log, it looks for one, and keeps that errno. */
+		if (system == ENOENT)
+			return store_refuse(error, error_size, -EIO,
+					    "%s: no file can be created beside it. Is there room "
+					    "on its disk, and may lbd write to its directory?",
+					    store->file);
+		/* fallthrough */
+	case SQLITE_IOERR:
 	case SQLITE_PERM:
 		return store_refuse(error, error_size, system ? -system : -EIO, "%s: %s: %s%s",
 				    store->file, said,

@@ -83,9 +83,10 @@ static int verify(const struct store *store, char *error, size_t error_size)
 /* Moves what is committed from the log into the file. The log has sums, but SQLite takes what
  * follows a damaged part of it for never written: so it holds acknowledged commits only in passing.
  * Where this fails (no room, say), they are in the log, and it is tried again after the next. */
-static void fold_log(const struct store *store)
+static bool fold_log(const struct store *store)
 {
-	sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	return sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL,
+					 NULL) == SQLITE_OK;
 }
 
 /* A newer schema is refused before anything else is asked of the file. */
@@ -208,9 +209,44 @@ static int write_revision(const struct store *store, const struct config *before
 
 	if (!result)
 		result = revisions_add(store, revision, text, error, error_size);
+	return result ? result : write_unconfirmed(store, unconfirmed, revision->number, error,
+						   error_size);
+}
+
+/* When the sync of a commit fails, the log has it whole all the same, and a later start would take
+ * it for committed: it is cut off there. */
+static void withdraw(const struct store *store, char *error, size_t error_size)
+{
+	sqlite3_file *log = NULL;
+	size_t length = strlen(error);
+
+	if (fold_log(store) &&
+	    sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) ==
+		    SQLITE_OK &&
+	    log->pMethods && log->pMethods->xSync(log, SQLITE_SYNC_FULL) == SQLITE_OK)
+		return;
+	snprintf(error + length, error_size - length,
+		 ". This disk fails: the change may be found on it at the next start all the same");
+}
+
+/* Ends a transaction: by a COMMIT where all of it was done, `result` 0; else nothing of it stays. */
+static int finish(const struct store *store, int result, char *error, size_t error_size)
+{
+	char ignored[REASON_SIZE];
+	bool unsynced;
+
 	if (!result)
-		result = write_unconfirmed(store, unconfirmed, revision->number, error, error_size);
-	return result ? result : sql_run(store, "COMMIT", error, error_size);
+		result = sql_run(store, "COMMIT", error, error_size);
+	if (!result) {
+		fold_log(store);
+		return 0;
+	}
+	unsynced = sqlite3_extended_errcode(store->db) == SQLITE_IOERR_FSYNC;
+	if (!sqlite3_get_autocommit(store->db))
+		sql_run(store, "ROLLBACK", ignored, sizeof(ignored));
+	if (unsynced)
+		withdraw(store, error, error_size);
+	return result;
 }
 
 int store_commit(struct store *store, const struct config *before, const struct config *after,
@@ -224,40 +260,29 @@ int store_commit_unconfirmed(struct store *store, const struct config *before,
 			     const struct unconfirmed *unconfirmed, char *error, size_t error_size)
 {
 	struct revision next = *revision;
-	char *text = config_text(after), ignored[REASON_SIZE];
+	char *text = config_text(after);
 	int result = text ? sql_run(store, "BEGIN IMMEDIATE", error, error_size)
 			  : store_refuse(error, error_size, -ENOMEM, "out of memory");
 
-	if (!result) {
-		result = write_revision(store, before, after, &next, text, unconfirmed, error,
-					error_size);
-		if (result && !sqlite3_get_autocommit(store->db))
-			sql_run(store, "ROLLBACK", ignored, sizeof(ignored));
-	}
+	if (!result)
+		result = finish(store,
+				write_revision(store, before, after, &next, text, unconfirmed, error,
+					       error_size),
+				error, error_size);
 	free(text);
-	if (result)
-		return result;
-	fold_log(store);
-	*revision = next;
-	return 0;
+	if (!result)
+		*revision = next;
+	return result;
 }
 
 int store_set_unconfirmed(struct store *store, const struct unconfirmed *unconfirmed, char *error,
 			  size_t error_size)
 {
-	char ignored[REASON_SIZE];
 	int result = sql_run(store, "BEGIN IMMEDIATE", error, error_size);
 
-	if (result)
-		return result;
-	result = unconfirmed_put(store, unconfirmed, error, error_size);
-	if (!result)
-		result = sql_run(store, "COMMIT", error, error_size);
-	if (result && !sqlite3_get_autocommit(store->db))
-		sql_run(store, "ROLLBACK", ignored, sizeof(ignored));
-	if (!result)
-		fold_log(store);
-	return result;
+	return result ? result : finish(store,
+					unconfirmed_put(store, unconfirmed, error, error_size),
+					error, error_size);
 }
 
 int store_unconfirmed(struct store *store, struct unconfirmed *ret_unconfirmed, char *error,
