@@ -97,6 +97,25 @@ static void generated_configurations_are_read_back_whole(void **state)
 	store_close(store);
 }
 
+/* test_store_power.c shows what it is for. */
+static void a_commit_is_written_ahead_and_synced_in_full(void **state)
+{
+	enum { OFF, NORMAL, FULL };
+	struct store *store = open_store();
+	sqlite3_stmt *row;
+	int64_t synchronous;
+
+	(void)state;
+	assert_int_equal(sql_number(store, "PRAGMA synchronous", &synchronous, error,
+				    sizeof(error)), 0);
+	assert_int_equal(synchronous, FULL);
+	assert_int_equal(sql_prepare(store, "PRAGMA journal_mode", &row, error, sizeof(error)), 0);
+	assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+	assert_string_equal((const char *)sqlite3_column_text(row, 0), "wal");
+	sqlite3_finalize(row);
+	store_close(store);
+}
+
 static void a_closed_store_is_one_file(void **state)
 {
 	struct store *store = open_store();
@@ -329,6 +348,7 @@ int main(void)
 		TEST(a_new_store_is_empty_and_private),
 		TEST(the_columns_are_the_attributes_of_the_schema),
 		TEST(generated_configurations_are_read_back_whole),
+		TEST(a_commit_is_written_ahead_and_synced_in_full),
 		TEST(a_closed_store_is_one_file),
 		TEST(fifty_revisions_are_kept_with_their_texts),
 		TEST(what_is_referred_to_can_be_replaced_in_one_commit),
