@@ -1,4 +1,5 @@
 #include "appliance/control.h"
+#include "appliance/tracing.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -343,6 +344,7 @@ int control_start(struct control *control, struct config *config, uint64_t at, c
 void control_stop(struct control *control)
 {
 	confirm_stop(control);
+	tracing_free(control);
 	config_free(control->running);
 	config_free(control->serving);
 	members_free(&control->members);

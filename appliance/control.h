@@ -36,6 +36,7 @@ struct control {
 	struct loop *loop;        /* NULL in a replay */
 	struct ports *ports;      /* NULL in a replay */
 	struct recording *recording; /* NULL: nobody captures */
+	struct frame_filter *trace_filter; /* NULL: whatever is traced, all is wanted */
 	struct config *running;
 	struct config *serving;   /* what runs, with what heartbeats have changed: as compiled */
 	struct members members;

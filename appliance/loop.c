@@ -14,6 +14,7 @@
 
 #include "appliance/privilege.h"
 #include "appliance/seccomp.h"
+#include "ring/filter.h"
 
 enum {
 	PAUSES = 64,            /* between empty polls: tight spinning slows the kernel's side */
@@ -45,6 +46,7 @@ struct loop {
 	struct loop_stats stats;
 	struct mark older, newer; /* `share_ns` apart, or more where it slept */
 	struct capture *capture; /* NULL: nobody looks at the frames */
+	struct frame_filter *trace_filter; /* NULL: all that the path is to trace is wanted */
 	uint32_t interfaces;    /* highest index with a ring, plus one */
 	unsigned batch[INTERFACES_MAX]; /* frames taken at once: twice as many when full, or half */
 	struct ring *ring[INTERFACES_MAX];
@@ -71,6 +73,19 @@ static void take_event(void *context, const struct path_event *event)
 	struct loop *loop = context;
 
 	mailbox_event(loop->mailbox, event);
+}
+
+static bool wants_trace(void *context, const struct frame *frame)
+{
+	const struct loop *loop = context;
+
+	return !loop->trace_filter || frame_filter_matches(loop->trace_filter, frame);
+}
+
+static uint64_t read_clock(void *context)
+{
+	(void)context;
+	return clock_now_ns();
 }
 
 unsigned loop_next_batch(unsigned batch, unsigned received)
@@ -172,7 +187,7 @@ static void pause_a_little(void)
 #endif
 }
 
-/* A turn that found work lasts until the next one begins: no further look at the clock is needed. */
+/* A turn that found work lasts until the next one begins: the clock is not read for it. */
 static void account(struct loop *loop, uint64_t busy_ns, uint64_t now_ns)
 {
 	loop->stats.busy_ns += busy_ns;
@@ -279,7 +294,9 @@ int loop_start(struct loop **ret_loop, const struct loop_options *options, struc
 		goto fail;
 	loop->path = path_new(loop->memory, &options->limits,
 			      &(struct path_output){.context = loop, .send = send_frame,
-						    .event = take_event});
+						    .event = take_event,
+						    .wants_trace = wants_trace,
+						    .clock = read_clock});
 	snprintf(error, error_size, "the packet path's thread does not start");
 	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, mailbox_wake_fd(mailbox), &wake) < 0) {
 		result = -errno;
@@ -404,6 +421,11 @@ void loop_stats(struct loop *loop, struct loop_stats *ret_stats)
 	struct stats_errand errand = {.loop = loop, .stats = ret_stats};
 
 	mailbox_call(loop->mailbox, loop_stats_errand, &errand);
+}
+
+void loop_set_trace_filter(struct loop *loop, struct frame_filter *filter)
+{
+	loop->trace_filter = filter;
 }
 
 struct capture_errand {

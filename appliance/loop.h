@@ -14,6 +14,7 @@
 #include "ring/ring.h"
 
 struct loop;
+struct frame_filter;
 
 enum { LOOP_BATCH_MIN = 8 }; /* frames; at most RING_BATCH_MAX */
 
@@ -47,6 +48,8 @@ void loop_stats(struct loop *loop, struct loop_stats *ret_stats);
 /* Frames are copied to the capture from now on, or to none with NULL: then no frame touches the
  * one before any more. Runs as an errand. */
 void loop_set_capture(struct loop *loop, struct capture *capture);
+/* Which frames the path traces; NULL: all. On the path's thread, in an errand of the caller's. */
+void loop_set_trace_filter(struct loop *loop, struct frame_filter *filter);
 
 /* How many frames to take of a ring at once, after a batch of that size had so many: twice as many
  * while it is full, half while it is not half full. */

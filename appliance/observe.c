@@ -188,6 +188,25 @@ int observe_neighbors(struct mailbox *mailbox, struct neighbor_copies **ret_copi
 	return 0;
 }
 
+static void copy_traces(struct path *path, void *argument, uint64_t now_ns)
+{
+	struct trace_copies *copies = argument;
+
+	(void)now_ns;
+	copies->count = path_traces(path);
+	for (uint32_t i = 0; i < copies->count; i++)
+		copies->trace[i] = *path_trace_at(path, i);
+}
+
+int observe_traces(struct mailbox *mailbox, struct trace_copies **ret_copies)
+{
+	*ret_copies = malloc(sizeof(**ret_copies));
+	if (!*ret_copies)
+		return -ENOMEM;
+	mailbox_call(mailbox, copy_traces, *ret_copies);
+	return 0;
+}
+
 struct lookup_errand {
 	const struct flow_tuple *tuple;
 	struct lookup *lookup;

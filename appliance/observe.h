@@ -61,6 +61,14 @@ struct neighbor_copies {
 /* Allocated, in the order of their addresses. 0 or -ENOMEM. */
 int observe_neighbors(struct mailbox *mailbox, struct neighbor_copies **ret_copies);
 
+struct trace_copies {
+	uint32_t count;
+	struct trace trace[TRACES_MAX];
+};
+
+/* Allocated. 0 or -ENOMEM. */
+int observe_traces(struct mailbox *mailbox, struct trace_copies **ret_copies);
+
 /* path_lookup() as an errand. */
 void observe_lookup(struct mailbox *mailbox, const struct flow_tuple *tuple,
 		    struct lookup *ret_lookup);

@@ -7,6 +7,7 @@
 #include "appliance/rates.h"
 #include "appliance/recording.h"
 #include "appliance/reports.h"
+#include "appliance/tracing.h"
 
 static const struct config *running(void *context)
 {
@@ -206,6 +207,8 @@ struct appliance control_appliance(struct control *control)
 		.capture_stop = recording_stop,
 		.capture_end = recording_end,
 		.monitor = rates_look,
+		.trace = tracing_add,
+		.clear_trace = tracing_clear,
 		.monitor_end = rates_free,
 		.clear_counters = clear_counters,
 		.clear_flows = clear_flows,

@@ -18,7 +18,9 @@
 #include "appliance/replay_config.h"
 #include "appliance/replay_options.h"
 #include "appliance/reports.h"
+#include "appliance/tracing.h"
 #include "cli/render.h"
+#include "ring/filter.h"
 #include "ring/pcap.h"
 
 enum { ERROR_SIZE = 1024, FILE_NAME_SIZE = 4096 };
@@ -60,6 +62,14 @@ static void take_event(void *context, const struct path_event *event)
 	struct replay *replay = context;
 
 	mailbox_event(replay->control.mailbox, event);
+}
+
+static bool wants_trace(void *context, const struct frame *frame)
+{
+	const struct replay *replay = context;
+
+	return !replay->control.trace_filter ||
+	       frame_filter_matches(replay->control.trace_filter, frame);
 }
 
 /* Everything is there and up; MACs are the configuration's, or made of the order of definition. */
@@ -269,7 +279,8 @@ static int build_path(struct replay *replay)
 		.held_frame_size = UINT16_MAX,
 		.seed = global->seed,
 	};
-	struct path_output output = {.context = replay, .send = write_frame, .event = take_event};
+	struct path_output output = {.context = replay, .send = write_frame, .event = take_event,
+				     .wants_trace = wants_trace};
 
 	/* Mapped memory is zero without being touched: what a short replay never uses costs nothing. */
 	replay->memory_size = path_size(&limits);
@@ -312,6 +323,17 @@ static int start(struct replay *replay)
 	return result;
 }
 
+/* As many packets as the script says: steps have no times, since nobody reads a clock here. */
+static int start_trace(struct replay *replay)
+{
+	uint32_t count;
+
+	if (!replay->config.traces)
+		return 0;
+	return tracing_add(&replay->control, replay->config.traces, replay->config.trace_filter,
+			   &count, replay->error, sizeof(replay->error));
+}
+
 static void print_part(void *context, bool heading, const char *text, size_t size)
 {
 	(void)context;
@@ -352,6 +374,8 @@ static int run(struct replay *replay)
 	if (!result)
 		result = start(replay);
 	if (!result)
+		result = start_trace(replay);
+	if (!result)
 		result = find_interfaces(replay);
 	if (!result)
 		result = open_outputs(replay);
@@ -364,6 +388,8 @@ static int run(struct replay *replay)
 		result = print_report(replay, TOPIC_STATS);
 	if (!result)
 		result = print_report(replay, TOPIC_DROPS);
+	if (!result && replay->config.traces)
+		result = print_report(replay, TOPIC_TRACE);
 	return result;
 }
 

@@ -117,6 +117,34 @@ static void monitor_end(struct rates *state)
 	(void)state;
 }
 
+/* Of the frames to come. The last one counts. */
+static int trace(void *context, uint32_t count, const char *filter, uint32_t *ret_count, char *error,
+		 size_t error_size)
+{
+	struct replay_config *config = context;
+	char *copy = strdup(filter);
+
+	if (!copy) {
+		snprintf(error, error_size, "not enough memory");
+		return -ENOMEM;
+	}
+	free(config->trace_filter);
+	config->trace_filter = copy;
+	config->traces = count;
+	*ret_count = count;
+	return 0;
+}
+
+static int clear_trace(void *context, char *error, size_t error_size)
+{
+	struct replay_config *config = context;
+
+	(void)error;
+	(void)error_size;
+	config->traces = 0;
+	return 0;
+}
+
 static int capture(void *context, const struct capture_question *question, const char *user,
 		   struct recording **ret_recording, char *error, size_t error_size)
 {
@@ -286,6 +314,8 @@ static int run_script(struct replay_config *config, const char *file, const char
 		.lookup = lookup,
 		.monitor = monitor,
 		.monitor_end = monitor_end,
+		.trace = trace,
+		.clear_trace = clear_trace,
 		.capture = capture,
 		.capture_take = capture_take,
 		.capture_stop = capture_stop,
@@ -383,6 +413,7 @@ int replay_config_run(struct replay_config *config, const char *file, char *erro
 void replay_config_free(struct replay_config *config)
 {
 	config_free(config->config);
+	free(config->trace_filter);
 }
 
 unsigned replay_config_order(const struct replay_config *config, const char *name)

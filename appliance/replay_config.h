@@ -10,6 +10,8 @@ struct replay_config {
 	struct config *config;
 	unsigned interfaces; /* in the order in which the script defines them */
 	char interface[INTERFACES_MAX][INTERFACE_NAME_SIZE];
+	uint32_t traces;     /* packets that `trace add` asks for; 0: none */
+	char *trace_filter;  /* NULL where none are */
 };
 
 /* Runs the script in `file`. 0, or a negative errno; errors in the script are told on stderr with

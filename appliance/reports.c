@@ -22,6 +22,7 @@ static const struct {
 	[TOPIC_BACKEND] = {"backend", show_backend},
 	[TOPIC_CHECK] = {"check", show_check},
 	[TOPIC_FLOW] = {"flow", show_flow},
+	[TOPIC_TRACE] = {"trace", show_trace},
 	[TOPIC_DROPS] = {"drops", show_drops},
 	[TOPIC_STATS] = {"stats", show_stats},
 	[TOPIC_REVISIONS] = {"revisions", show_revisions},

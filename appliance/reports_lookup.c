@@ -42,11 +42,16 @@ struct answer {
 	unsigned mtu;
 };
 
-static const char *const how_texts[] = {
-	[LOOKUP_FLOW] = "flow", [LOOKUP_MAGLEV] = "maglev",
-	[LOOKUP_ROUND_ROBIN] = "round-robin", [LOOKUP_LEAST_CONNECTIONS] = "least-connections",
-	[LOOKUP_FALLBACK] = "fallback",
-};
+const char *lookup_how_text(enum lookup_how how)
+{
+	static const char *const texts[] = {
+		[LOOKUP_FLOW] = "flow", [LOOKUP_MAGLEV] = "maglev",
+		[LOOKUP_ROUND_ROBIN] = "round-robin",
+		[LOOKUP_LEAST_CONNECTIONS] = "least-connections", [LOOKUP_FALLBACK] = "fallback",
+	};
+
+	return texts[how];
+}
 
 /* Replies would leave by it, so clients are behind it. */
 static const char *interface_towards(const struct control *control, be32 address)
@@ -100,10 +105,9 @@ static int ask(struct control *control, const struct tuple_question *question,
 	return service_name(control, answer.lookup.service, &ret_answer->service);
 }
 
-/* Of a choice that the table had a part in. */
-static bool has_slot(const struct lookup *lookup)
+bool lookup_has_slot(enum lookup_how how)
 {
-	return lookup->how == LOOKUP_MAGLEV || lookup->how == LOOKUP_FALLBACK;
+	return how == LOOKUP_MAGLEV || how == LOOKUP_FALLBACK;
 }
 
 static void write_choice(FILE *lines, const struct answer *answer)
@@ -115,10 +119,10 @@ static void write_choice(FILE *lines, const struct answer *answer)
 	fprintf(lines, "service %s -> %s ", answer->service, text);
 	if (answer->lookup.how == LOOKUP_FLOW)
 		fprintf(lines, "(flow)\n");
-	else if (!has_slot(&answer->lookup))
-		fprintf(lines, "(%s, new flow)\n", how_texts[answer->lookup.how]);
+	else if (!lookup_has_slot(answer->lookup.how))
+		fprintf(lines, "(%s, new flow)\n", lookup_how_text(answer->lookup.how));
 	else
-		fprintf(lines, "(%s slot %" PRIu32 ", new flow)\n", how_texts[answer->lookup.how],
+		fprintf(lines, "(%s slot %" PRIu32 ", new flow)\n", lookup_how_text(answer->lookup.how),
 			answer->lookup.slot);
 }
 
@@ -212,8 +216,8 @@ static void report_choice(struct report *report, const struct answer *answer)
 	report_text(report, answer->backend->pool);
 	report_address(report, answer->backend->address.address);
 	report_number(report, answer->backend_port);
-	report_text(report, how_texts[lookup->how]);
-	if (has_slot(lookup))
+	report_text(report, lookup_how_text(lookup->how));
+	if (lookup_has_slot(lookup->how))
 		report_number(report, lookup->slot);
 	else
 		report_null(report);

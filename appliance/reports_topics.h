@@ -28,6 +28,7 @@ int show_pool(struct show *show);
 int show_backend(struct show *show);
 int show_check(struct show *show);
 int show_flow(struct show *show);
+int show_trace(struct show *show);
 
 #define COLUMNS(array) (array), sizeof(array) / sizeof((array)[0])
 
@@ -39,6 +40,10 @@ int show_known(struct show *show, enum kind kind, const char *name);
 int show_known_backend(struct show *show);
 /* True where the filter names no object, or this one. */
 bool show_wants(const struct show *show, const char *name);
+
+const char *lookup_how_text(enum lookup_how how);
+/* True for a choice that the table had a part in. */
+bool lookup_has_slot(enum lookup_how how);
 
 /* A section of the last events, in the order in which they happened. */
 void report_events(struct report *report, const char *key, const struct journal *journal,

@@ -16,7 +16,7 @@
 
 enum topic {
 	TOPIC_STATUS, TOPIC_INTERFACE, TOPIC_NEIGHBOR, TOPIC_ROUTE, TOPIC_SERVICE, TOPIC_POOL,
-	TOPIC_BACKEND, TOPIC_CHECK, TOPIC_FLOW, TOPIC_DROPS, TOPIC_STATS, TOPIC_REVISIONS,
+	TOPIC_BACKEND, TOPIC_CHECK, TOPIC_FLOW, TOPIC_TRACE, TOPIC_DROPS, TOPIC_STATS, TOPIC_REVISIONS,
 	TOPIC_EVENTS, TOPIC_VERSION,
 };
 
@@ -134,6 +134,12 @@ struct appliance {
 	int (*capture_stop)(void *context, struct recording *recording, char *error,
 			    size_t error_size);
 	void (*capture_end)(struct recording *recording);
+
+	/* Traces the next so many packets that a filter, as tcpdump writes it, wants ("": all); how
+	 * many of them there is room for (-ENOSPC: none). */
+	int (*trace)(void *context, uint32_t count, const char *filter, uint32_t *ret_count,
+		     char *error, size_t error_size);
+	int (*clear_trace)(void *context, char *error, size_t error_size);
 
 	int (*clear_counters)(void *context, char *error, size_t error_size);
 	/* Closes matching flows; how many. */

@@ -110,18 +110,6 @@ void capturing_poll(struct session *session)
 	}
 }
 
-/* The words of the filter as they were typed, but for quotes. Allocated. */
-static char *filter_text(const struct command *command)
-{
-	char *text = calloc(1, LINE_SIZE_MAX + WORDS_MAX);
-
-	for (unsigned i = command->rest; text && i && i < command->words.count; i++) {
-		strcat(text, i == command->rest ? "" : " ");
-		strcat(text, command->words.word[i].text);
-	}
-	return text;
-}
-
 static int stop_other(struct session *session)
 {
 	char error[FAULT_TEXT_SIZE];
@@ -161,7 +149,7 @@ int capturing_begin(struct session *session, const struct place *place)
 
 	if (strcmp(arguments->file, stop) == 0 && session->command->words.count == 2)
 		return stop_other(session);
-	filter = filter_text(session->command);
+	filter = command_filter(session->command);
 	if (!filter) {
 		command_fault_whole(session->command, session->fault, "out of memory");
 		return -ENOMEM;

@@ -173,6 +173,47 @@ static int run_lookup(struct session *session)
 	return result < 0 ? refuse(session, result, error) : command_report(session, report);
 }
 
+char *command_filter(const struct command *command)
+{
+	char *text = calloc(1, LINE_SIZE_MAX + WORDS_MAX);
+
+	for (unsigned i = command->rest; text && i && i < command->words.count; i++) {
+		strcat(text, i == command->rest ? "" : " ");
+		strcat(text, command->words.word[i].text);
+	}
+	return text;
+}
+
+static int add_trace(struct session *session)
+{
+	const struct appliance *appliance = session->appliance;
+	char *filter = command_filter(session->command), error[FAULT_TEXT_SIZE] = "out of memory";
+	uint32_t count = 0;
+	int result = -ENOMEM;
+
+	if (filter)
+		result = appliance->trace(appliance->context, session->command->arguments.count,
+					  filter, &count, error, sizeof(error));
+	free(filter);
+	if (result < 0)
+		return refuse(session, result, error);
+	if (session_wants_json(session))
+		session_print_text(session, render_trace_json(count));
+	else if (!(session->request.flags & REQUEST_QUIET))
+		session_print(session, "The next %" PRIu32 " packet%s will be traced.\n", count,
+			      count == 1 ? "" : "s");
+	return 0;
+}
+
+static int clear_trace(struct session *session)
+{
+	char error[FAULT_TEXT_SIZE];
+	int result = session->appliance->clear_trace(session->appliance->context, error,
+						     sizeof(error));
+
+	return result < 0 ? refuse(session, result, error) : 0;
+}
+
 static int clear_counters(struct session *session)
 {
 	char error[FAULT_TEXT_SIZE];
@@ -358,6 +399,8 @@ int command_run(struct session *session, const struct place *place)
 	case COMMAND_LOOKUP: return run_lookup(session);
 	case COMMAND_MONITOR: return watch_begin(session, place);
 	case COMMAND_CAPTURE: return capturing_begin(session, place);
+	case COMMAND_TRACE: return add_trace(session);
+	case COMMAND_CLEAR_TRACE: return clear_trace(session);
 	case COMMAND_CLEAR_COUNTERS: return clear_counters(session);
 	case COMMAND_CLEAR_FLOW: return clear_flow(session);
 	case COMMAND_EXPORT: return run_export(session);

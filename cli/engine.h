@@ -176,6 +176,9 @@ void wait_poll(struct session *session);
 int watch_begin(struct session *session, const struct place *place);
 void watch_poll(struct session *session);
 void watch_end(struct session *session);
+/* The words of a PARAMETER_PACKETS as they were typed, but for quotes; "" where there is none.
+ * Allocated; NULL where memory lacks. */
+char *command_filter(const struct command *command);
 /* `capture`: its begin, what comes, and the end of it: at once, or when all has come that there is. */
 int capturing_begin(struct session *session, const struct place *place);
 void capturing_poll(struct session *session);

@@ -156,6 +156,12 @@ static const struct attribute capture_parameters[] = {
 	 .help = "only frames that match, as in tcpdump"},
 };
 
+static const struct attribute trace_parameters[] = {
+	{"count", VALUE_NUMBER, NEEDED, AT(count), 1, 1000, .help = "how many packets"},
+	{"filter", VALUE_TEXT, OPERAND | PARAMETER_REST | PARAMETER_PACKETS, AT(file),
+	 .help = "only packets that match, as in tcpdump"},
+};
+
 static const struct attribute help_parameters[] = {
 	{"command", VALUE_TEXT, OPERAND | PARAMETER_REST, AT(file), .help = "its first words"},
 };
@@ -199,6 +205,7 @@ static const struct row rows[] = {
 	SHOW(BACKEND, "backend", "backends, their state and load", OWN(show_backend)),
 	SHOW(CHECK, "check", "health checks and what they found", OWN(show_check)),
 	SHOW(FLOW, "flow", "live flows", OWN(show_flow)),
+	SHOW(TRACE, "trace", "the way of packets that were traced, step by step"),
 	SHOW(DROPS, "drops", "dropped frames, by reason"),
 	SHOW(STATS, "stats", "frames in and out, by interface"),
 	ONE(COMMAND_SHOW_CONFIG, "show", "config",
@@ -212,10 +219,13 @@ static const struct row rows[] = {
 	    .pipes = true, OWN(lookup_parameters)),
 	ONE(COMMAND_MONITOR, "monitor", NULL, "what goes on, as it goes on",
 	    OWN(monitor_parameters)),
-	ONE(COMMAND_CAPTURE, "capture", NULL, "received frames into a file, with what became of them",
-	    OWN(capture_parameters)),
+	ONE(COMMAND_TRACE, "trace", "add", "trace the next packets, for `show trace`",
+	    OWN(trace_parameters)),
+	ONE(COMMAND_CAPTURE, "capture", NULL,
+	    "received frames into a file, with what became of them", OWN(capture_parameters)),
 	ONE(COMMAND_CLEAR_COUNTERS, "clear", "counters", "set all counters to 0"),
 	ONE(COMMAND_CLEAR_FLOW, "clear", "flow", "close flows, all or some", OWN(clear_flow)),
+	ONE(COMMAND_CLEAR_TRACE, "clear", "trace", "forget what was traced, and trace no more"),
 	ONE(COMMAND_CONFIGURE, "configure", NULL,
 	    "open a candidate: changes that come into force together, at commit"),
 	ONE(COMMAND_COMPARE, "compare", NULL, "what the candidate changes, or what differs",
@@ -249,7 +259,8 @@ static const struct { const char *verb, *help; } verbs[] = {
 	{"disable", "take out of service at once"},
 	{"drain", "take no new flows, keep those that there are"},
 	{"show", "state and configuration"},
-	{"clear", "counters and flows"},
+	{"trace", "the way of packets, step by step"},
+	{"clear", "counters, flows and traces"},
 };
 
 const struct pipe_syntax grammar_pipes[PIPE_TYPES] = {

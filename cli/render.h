@@ -27,6 +27,7 @@ char *render_revision_json(uint64_t revision, const char *text);
 char *render_export_json(const char *text);
 /* `lines`: negative where it is closed. */
 char *render_candidate_json(uint64_t revision, long lines);
+char *render_trace_json(uint32_t packets);
 char *render_capture_json(const char *file, uint64_t frames, uint64_t lost);
 char *render_clear_json(uint64_t flows);
 

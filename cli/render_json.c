@@ -211,6 +211,11 @@ char *render_candidate_json(uint64_t revision, long lines)
 							json_integer(lines)));
 }
 
+char *render_trace_json(uint32_t packets)
+{
+	return document("trace", json_pack("{s:I}", "packets", (json_int_t)packets));
+}
+
 char *render_capture_json(const char *file, uint64_t frames, uint64_t lost)
 {
 	return document("capture", json_pack("{s:s, s:I, s:I}", "file", file, "frames",

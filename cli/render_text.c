@@ -136,6 +136,7 @@ struct table {
 	const struct section *section;
 	size_t *width;    /* of each column; 0: not shown */
 	size_t last;      /* column that is shown */
+	bool shown;       /* there is one: else the rows are prose alone */
 };
 
 static void table_measure(struct table *table)
@@ -149,6 +150,7 @@ static void table_measure(struct table *table)
 		if (!column->title)
 			continue;
 		table->last = i;
+		table->shown = true;
 		table->width[i] = text_width(column->title);
 		for (size_t row = 0; row < section->rows; row++) {
 			size_t width =
@@ -164,6 +166,8 @@ static void table_heading(const struct table *table, FILE *stream)
 {
 	const struct section *section = table->section;
 
+	if (!table->shown)
+		return;
 	for (size_t i = 0; i < section->columns; i++)
 		if (table->width[i])
 			put_cell(stream, section->column[i].title, table->width[i],

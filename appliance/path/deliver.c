@@ -3,6 +3,7 @@
 #include "appliance/path/egress.h"
 #include "appliance/path/rewrite.h"
 #include "appliance/path/source.h"
+#include "appliance/path/traced.h"
 
 struct delivery delivery_to(const struct snapshot *snapshot, const struct snapshot_service *service,
 			    uint32_t backend, const struct flow_tuple *client)
@@ -77,6 +78,7 @@ bool deliver_find(struct path *path, struct packet *packet, const struct deliver
 enum verdict deliver_send(struct path *path, struct packet *packet, const struct delivery *delivery)
 {
 	count_forward(path, delivery, packet->ip_length);
+	trace_delivered(path, delivery);
 	packet->backend = delivery->backend;
 	rewrite_destination(packet, delivery->address, delivery->port);
 	if (!same32(delivery->source_address, packet->source) ||
@@ -95,6 +97,7 @@ enum verdict answer_send(struct path *path, struct packet *packet, const struct 
 {
 	if (answer->backend != NONE)
 		count_reply(path, answer, packet->ip_length);
+	trace_answered(path, answer);
 	packet->backend = answer->backend;
 	if (!same32(answer->vip, packet->source) || !same16(answer->vip_port, packet->source_port))
 		rewrite_source(packet, answer->vip, answer->vip_port);

@@ -6,6 +6,7 @@
 #include "appliance/path/checksum.h"
 #include "appliance/path/icmp.h"
 #include "appliance/path/rewrite.h"
+#include "appliance/path/traced.h"
 
 /* The largest IP packet that the frame becomes on the wire: of a super-frame, one segment. */
 static uint32_t wire_size(const struct packet *packet)
@@ -164,6 +165,7 @@ static enum verdict send_fragments(struct path *path, struct packet *packet, uin
 		verdict = send_frame(path, packet, &piece, NONE);
 		if (verdict_is_drop(verdict))
 			return verdict;
+		trace_sent(path, packet->out_interface, (const struct ethernet *)piece.data);
 		done += size;
 	}
 	return VERDICT_FORWARDED;

@@ -39,10 +39,19 @@ enum { FLOW_EXPIRE_BUDGET = 256 };
 /* Largest frame that the path builds: an IP packet and its Ethernet header. */
 enum { SCRATCH_SIZE = ETHERNET_SIZE + UINT16_MAX };
 
+/* Frames that were traced. */
+struct traces {
+	uint32_t count;
+	struct trace trace[TRACES_MAX];
+};
+
 struct path {
 	const struct snapshot *snapshot;
 	uint64_t now_ns;          /* of the batch or tick under way */
 	uint64_t wall_offset_ns;  /* the time of day where that is 0 */
+	uint32_t traces_left;     /* frames that are to be traced */
+	struct trace *traced;     /* of the frame at hand; NULL: it is not */
+	const struct frame *traced_frame;
 	struct path_output output;
 
 	struct flow_table flows;
@@ -51,6 +60,7 @@ struct path {
 	struct hold *hold;        /* frames that wait */
 	struct fragments *fragments;
 	struct checks *checks;
+	struct traces *traces;
 	struct limiter limiter[LIMIT_COUNT];
 
 	struct backend_state *backend; /* BACKENDS_MAX, by slot */

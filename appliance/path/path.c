@@ -20,6 +20,7 @@
 #include "appliance/path/internal.h"
 #include "appliance/path/rewrite.h"
 #include "appliance/path/serve.h"
+#include "appliance/path/traced.h"
 
 enum {
 	BATCH_MAX = 64,            /* frames that are gone over together */
@@ -39,6 +40,8 @@ void path_send(struct path *path, const struct frame *frame, bool originated)
 	counters->sent++;
 	counters->sent_bytes += frame->length;
 	counters->originated += originated;
+	if (is_traced(path) && frame == path->traced_frame)
+		trace_sent(path, frame->interface, (const struct ethernet *)frame->data);
 	path->output.send(path->output.context, frame);
 }
 
@@ -375,7 +378,12 @@ static void receive_batch(struct path *path, struct frame *frames, struct outcom
 
 		counters->received++;
 		counters->received_bytes += frames[i].length;
+		if (__builtin_expect(path->traces_left, 0))
+			trace_begin(path, &frames[i], arrivals[i].as == ARRIVED_PACKET ?
+							      &arrivals[i].packet : NULL);
 		struct outcome outcome = handle(path, &frames[i], &arrivals[i]);
+		if (is_traced(path))
+			trace_end(path, &outcome);
 		path_count(path, interface, outcome.verdict);
 		if (outcomes)
 			outcomes[i] = outcome;

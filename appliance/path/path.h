@@ -15,6 +15,7 @@
 #include "appliance/path/flow.h"
 #include "appliance/path/frame.h"
 #include "appliance/path/snapshot.h"
+#include "appliance/path/trace.h"
 #include "appliance/path/verdict.h"
 
 struct path;
@@ -52,6 +53,10 @@ struct path_output {
 	void *context;
 	void (*send)(void *context, const struct frame *frame); /* frame.interface: where it leaves */
 	void (*event)(void *context, const struct path_event *event);
+	/* While frames are to be traced: whether this one is (NULL: each is), and what time it is
+	 * in nanoseconds, from whatever moment (NULL: nobody knows). */
+	bool (*wants_trace)(void *context, const struct frame *frame);
+	uint64_t (*clock)(void *context);
 };
 
 /* What became of one received frame, for replay and trace; the counters have it too. */
@@ -132,6 +137,14 @@ uint32_t path_close_flows(struct path *path, const struct flow_match *match,
 
 /* Closes, likewise in slices, the flows whose service, backend or source the snapshot has ended. */
 void path_sweep(struct path *path, uint32_t *cursor, uint32_t budget);
+
+/* Traces the next frames that are wanted; how many of `count` there is room for. What was to be
+ * traced before is not any more; what was traced stays until it is cleared. */
+uint32_t path_trace_add(struct path *path, uint32_t count);
+void path_trace_clear(struct path *path);
+/* How many have been traced, and each. */
+uint32_t path_traces(const struct path *path);
+const struct trace *path_trace_at(const struct path *path, uint32_t index);
 
 /* What the path would do with a client's packet; refreshes and creates nothing. */
 enum lookup_how {

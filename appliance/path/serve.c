@@ -5,6 +5,7 @@
 #include "appliance/path/reset.h"
 #include "appliance/path/select.h"
 #include "appliance/path/source.h"
+#include "appliance/path/traced.h"
 
 static const struct snapshot_service *service_of(const struct path *path, const struct flow *flow)
 {
@@ -91,6 +92,7 @@ static enum verdict forward_flow(struct path *path, struct packet *packet, struc
 	struct delivery delivery = delivery_of(flow);
 	enum verdict drop;
 
+	trace_found(path, flow, TRACE_HIT);
 	/* Refused, it does not keep the flow alive either: the client's tuple gets a new one. */
 	if (!flow_admits(&path->flows, flow, packet_datagrams(packet)))
 		return DROP_requests_used_up;
@@ -157,6 +159,7 @@ static enum verdict serve_by_table(struct path *path, struct packet *packet, uin
 	if (!reply_is_unambiguous(path, index, packet->protocol, &delivery) ||
 	    !source_is_restorable(path->snapshot, service, packet->source))
 		return otherwise;
+	trace_selected(path, &choice);
 	if (!deliver_find(path, packet, &delivery, &drop))
 		return drop;
 	path->counters.stateless++;
@@ -181,6 +184,7 @@ static enum verdict serve_new(struct path *path, struct packet *packet, uint32_t
 		struct delivery delivery =
 			delivery_to(path->snapshot, service, choice.backend, &packet->tuple);
 
+		trace_selected(path, &choice);
 		if (!deliver_find(path, packet, &delivery, &drop))
 			return drop;
 		if (delivery.mode == FORWARD_FULLNAT &&
@@ -212,6 +216,7 @@ static enum verdict reply_by_flow(struct path *path, struct packet *packet, stru
 	struct answer answer = answer_of(flow);
 	enum verdict drop;
 
+	trace_found(path, flow, TRACE_REPLY);
 	flow_touch(&path->flows, flow, FLOW_REPLY, packet->tcp_flags, path->now_ns);
 	if (!answer_find(path, packet, &answer, &drop))
 		return drop;
@@ -250,6 +255,7 @@ enum verdict serve_client(struct path *path, struct packet *packet)
 	if (index == NONE)
 		return refuse(path, packet);
 	const struct snapshot_service *service = &snapshot->service[index];
+	trace_missed(path, service, flow ? TRACE_CLOSED : TRACE_MISS, reason);
 	if (!service->enabled)
 		return DROP_service_disabled;
 	if (reason == FLOW_CLOSE_BACKEND_LOST && tell_of_loss(path, packet, service))
@@ -275,6 +281,7 @@ static enum verdict reply_without_flow(struct path *path, struct packet *packet)
 		return DROP_no_flow;
 	const struct snapshot_reply *reply = &path->snapshot->reply[index];
 	const struct snapshot_service *service = &path->snapshot->service[reply->service];
+	trace_missed(path, service, TRACE_WITHOUT, FLOW_CLOSE_CLEARED);
 	if (!service->enabled)
 		return DROP_service_disabled;
 	struct answer answer = {

@@ -21,7 +21,7 @@ static void *carve(struct carver *carver, size_t size)
 
 struct layout {
 	struct path *path;
-	void *flows, *neighbors, *arp, *hold, *fragments, *checks;
+	void *flows, *neighbors, *arp, *hold, *fragments, *checks, *traces;
 	struct backend_state *backend;
 	struct service_state *service;
 	size_t size;
@@ -38,6 +38,7 @@ static struct layout lay_out(void *memory, const struct path_limits *limits)
 		.hold = carve(&carver, hold_size(limits->held_frame_size)),
 		.fragments = carve(&carver, fragments_size()),
 		.checks = carve(&carver, checks_size()),
+		.traces = carve(&carver, sizeof(struct traces)),
 		.backend = carve(&carver, BACKENDS_MAX * sizeof(*layout.backend)),
 		.service = carve(&carver, SERVICES_MAX * sizeof(*layout.service)),
 	};
@@ -82,6 +83,7 @@ struct path *path_new(void *memory, const struct path_limits *limits, const stru
 	path->hold = hold_new(layout.hold, limits->held_frame_size);
 	path->fragments = fragments_new(layout.fragments, limits->seed);
 	path->checks = checks_new(layout.checks);
+	path->traces = layout.traces;
 	path->backend = layout.backend;
 	path->service = layout.service;
 	return path;

@@ -1,4 +1,4 @@
-"""What an operator watches while real traffic goes through: monitor, capture."""
+"""What an operator watches while real traffic goes through: monitor, capture, trace."""
 import json
 import re
 import signal
@@ -201,3 +201,51 @@ def test_a_file_that_cannot_be_written_ends_the_capture(appliance, tmp_path):
     refused = appliance.lb("capture /dev/full", check=False)
     assert refused.status == 1 and "cannot write /dev/full" in refused.error
     assert appliance.lb("capture stop", check=False).status == 1   # it has ended
+
+
+STEPS = ["rx_at", "flow_at", "select_at", "rewrite_at", "tx_at"]
+
+
+def test_packets_are_traced_with_the_time_of_each_step(balanced_web, lab):
+    said = balanced_web.lb(f"trace add 5 tcp[13] = 2 and dst host {VIP}").output
+    assert said == "The next 5 packets will be traced.\n"
+    assert balanced_web.lb("show trace").output == ""
+    requests(lab, 10)
+    traces = balanced_web.show("trace")
+    assert [trace["number"] for trace in traces] == [1, 2, 3, 4, 5]
+    for trace in traces:
+        assert trace["tcp_flags"] == "S" and trace["verdict"] == "forwarded"
+        assert trace["service"] == "web" and trace["flow"] == "miss" and trace["slot"] >= 0
+        assert trace["backend"] == trace["new_destination"]
+        assert trace["new_source"] == f"{trace['source_address']}:{trace['source_port']}"
+        assert trace["interface"] == "ext" and trace["out_interface"] == "int"
+        mac = "02:00:" + ":".join(f"{int(n):02x}" for n in
+                                  trace["backend"].split(":")[0].split("."))
+        assert trace["next_hop_mac"] == mac
+        times = [trace[step] for step in STEPS]
+        assert times == sorted(times) and 0 < times[-1] < 100e6
+    text = balanced_web.lb("show trace").output
+    assert re.fullmatch(
+        rf"#1 \d\d:\d\d:\d\d\.\d{{6}} ext \S+ > {VIP}:80 tcp S len 60\n"
+        r"   \+\d+\.\d\dus rx      service web\n"
+        r"   \+\d+\.\d\dus flow    miss\n"
+        r"   \+\d+\.\d\dus select  maglev slot \d+ -> 10\.0\.0\.\d+:80\n"
+        rf"   \+\d+\.\d\dus rewrite nat {VIP}:80 -> 10\.0\.0\.\d+:80\n"
+        r"   \+\d+\.\d\dus tx      int -> 02:00:0a:00:00:0[bcd]\n",
+        "".join(text.splitlines(keepends=True)[:6]))
+
+
+def test_traces_are_kept_until_they_are_cleared(balanced_web, lab):
+    balanced_web.lb("trace add 3 tcp", "trace add 2 tcp port 80")
+    requests(lab, 3)
+    assert len(balanced_web.show("trace")) == 2     # the last filter is the one that holds
+    balanced_web.lb("trace add 1000 tcp")
+    requests(lab, 200)
+    assert len(balanced_web.show("trace")) == 1000
+    full = balanced_web.lb("trace add 1", check=False)
+    assert full.status == 1 and "`clear trace` makes room" in full.error
+    balanced_web.lb("clear trace")
+    requests(lab, 3)
+    assert balanced_web.show("trace") == []
+    wrong = balanced_web.lb("trace add 1 tcp prot 80", check=False)
+    assert wrong.status == 1 and 'filter "tcp prot 80"' in wrong.error

@@ -88,9 +88,10 @@ class Captures:
 
 
 class Result:
-    def __init__(self, lines, stats, drops, out):
+    def __init__(self, lines, documents, out):
         self.frames = lines          # one dict a frame that came in
-        self.stats, self.drops = stats, drops
+        self.stats, self.drops = documents["stats"], documents["drops"]
+        self.trace = documents.get("trace")
         self.out = out               # Captures of what left
         self.check_conservation()
 
@@ -142,7 +143,9 @@ class Replay:
         result = self.command(*self.write(config, frames), "--out", out, "--json", *more)
         lines = [json.loads(line) for line in result.stdout.splitlines()]
         captures = {file.stem: file.read_bytes() for file in out.iterdir()}
-        return Result(lines[:-2], lines[-2]["stats"], lines[-1]["drops"], Captures(captures))
+        documents = {key: line[key] for line in lines if "schema" in line for key in line}
+        return Result([line for line in lines if "schema" not in line], documents,
+                      Captures(captures))
 
 
 def repaired(frame):

@@ -34,6 +34,8 @@ struct fake {
 	bool capture_stops, capture_fails;
 	char capture_filter[256], capture_user[64];
 	struct capture_question capture;
+	uint32_t traces;               /* asked for; the filter as that of a capture */
+	unsigned trace_clears;
 };
 
 static inline const struct config *fake_running(void *context)
@@ -325,6 +327,30 @@ static inline void fake_capture_end(struct recording *recording)
 	((struct fake *)recording)->captures--;
 }
 
+/* There is room for 100. */
+static inline int fake_trace(void *context, uint32_t count, const char *filter, uint32_t *ret_count,
+			     char *error, size_t error_size)
+{
+	struct fake *fake = context;
+
+	if (fake->traces == 100) {
+		snprintf(error, error_size, "no room");
+		return -ENOSPC;
+	}
+	snprintf(fake->capture_filter, sizeof(fake->capture_filter), "%s", filter);
+	fake->traces = count < 100 ? count : 100;
+	*ret_count = fake->traces;
+	return 0;
+}
+
+static inline int fake_clear_trace(void *context, char *error, size_t error_size)
+{
+	(void)error;
+	(void)error_size;
+	((struct fake *)context)->trace_clears++;
+	return 0;
+}
+
 static inline int fake_clear_counters(void *context, char *error, size_t error_size)
 {
 	(void)error;
@@ -379,6 +405,7 @@ static inline struct appliance fake_appliance(struct fake *fake)
 		.commit = fake_commit, .check = fake_check, .revision_text = fake_revision_text,
 		.backup = fake_backup, .report = fake_report, .lookup = fake_lookup,
 		.monitor = fake_monitor, .monitor_end = fake_monitor_end,
+		.trace = fake_trace, .clear_trace = fake_clear_trace,
 		.capture = fake_capture, .capture_take = fake_capture_take,
 		.capture_stop = fake_capture_stop, .capture_end = fake_capture_end,
 		.clear_counters = fake_clear_counters, .clear_flows = fake_clear_flows,

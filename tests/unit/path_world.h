@@ -180,7 +180,9 @@ static inline struct world *world_new(void)
 	struct world *world = calloc(1, sizeof(*world));
 
 	assert_non_null(world);
-	const struct path_output output = {world, world_send, world_event};
+	const struct path_output output = {
+		.context = world, .send = world_send, .event = world_event,
+	};
 	const size_t size = (path_size(&limits) + 63) & ~(size_t)63;
 
 	world->memory = aligned_alloc(64, size);

@@ -627,7 +627,7 @@ static void what_is_new_is_announced_rather_than_what_has_been_already(void **st
 	}
 	tables_add_local(world_next(world), ADDED, NONE);
 	world_publish(world);
-	world->path->output = (struct path_output){&count, count_added, NULL};
+	world->path->output = (struct path_output){.context = &count, .send = count_added};
 	world_run_until(world, world->now + 1000 * SECOND);
 	assert_int_equal(path_deadline(world->path), UINT64_MAX);
 	assert_int_equal(count, ARP_ANNOUNCEMENTS);

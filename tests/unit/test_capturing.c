@@ -152,6 +152,29 @@ static void what_cannot_go_on_is_ended_and_told(void **state)
 	assert_int_equal(talk->fake.captures, 0);
 }
 
+static void a_trace_takes_a_number_and_a_filter(void **state)
+{
+	struct talk *talk = *state;
+
+	command(talk, "trace add 5 host 10.0.0.1 and tcp");
+	assert_string_equal(talk->out, "The next 5 packets will be traced.\n");
+	assert_string_equal(talk->fake.capture_filter, "host 10.0.0.1 and tcp");
+	command(talk, "trace add 1");
+	assert_string_equal(talk->out, "The next 1 packet will be traced.\n");
+	assert_string_equal(talk->fake.capture_filter, "");
+	run(talk, REQUEST_JSON, "trace add 200");
+	assert_string_equal(talk->out, "{\"schema\":1,\"trace\":{\"packets\":100}}\n");
+	command(talk, "trace add 1");
+	assert_int_equal(talk->status, STATUS_REJECTED);
+	assert_string_equal(talk->err, "error: no room\n");
+	command(talk, "trace add 1001");
+	assert_int_equal(talk->status, STATUS_USAGE);
+	command(talk, "trace add");
+	assert_int_equal(talk->status, STATUS_USAGE);
+	command(talk, "clear trace");
+	assert_int_equal(talk->fake.trace_clears, 1);
+}
+
 static void usage_tells_the_filter_and_the_file(void **state)
 {
 	struct talk *talk = *state;
@@ -177,6 +200,7 @@ int main(void)
 		TEST(json_is_one_document_at_the_end),
 		TEST(stop_ends_that_of_another),
 		TEST(what_cannot_go_on_is_ended_and_told),
+		TEST(a_trace_takes_a_number_and_a_filter),
 		TEST(usage_tells_the_filter_and_the_file),
 	};
 

@@ -29,8 +29,8 @@ static void collect(void *context, const char *word)
 static void tab_offers_what_may_come(void **state)
 {
 	static const struct { const char *line, *words; } rows[] = {
-		{"", "add set del no enable disable drain show lookup monitor capture clear configure compare "
-		    "commit confirm discard rollback load "
+		{"", "add set del no enable disable drain show lookup monitor trace capture clear "
+		    "configure compare commit confirm discard rollback load "
 		     "export backup help history terminal quit"},
 		{"sh", "show"},
 		{"show s", "status service stats"},

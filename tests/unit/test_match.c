@@ -213,7 +213,7 @@ static void errors_point_at_the_word_and_show_the_way_out(void **state)
 		{false, "shwo", 0, 4, "no command \"shwo\". Did you mean \"show\"?"},
 		{false, "frobnicate", 0, 10, "no command \"frobnicate\". `help` lists them"},
 		{false, "show flwo", 5, 4, "no command \"show flwo\". Did you mean \"show flow\"?"},
-		{false, "clear xyzzy", 6, 5, "no command \"clear xyzzy\", only: counters, flow"},
+		{false, "clear xyzzy", 6, 5, "no command \"clear xyzzy\", only: counters, flow, trace"},
 		{false, "add pool web scheduller maglev", 13, 10,
 		 "no option \"scheduller\". Did you mean \"scheduler\"?"},
 		{false, "show pool web now", 14, 3, "unexpected \"now\", the command is complete before it"},

@@ -10,7 +10,7 @@ $ lb -c "show flwo"
 error: no command "show flwo". Did you mean "show flow"?
 [2]
 $ lb -c "show"
-error: show needs one of: status, interface, neighbor, route, service, pool, backend, check, flow, drops, stats, config, revisions, events, version
+error: show needs one of: status, interface, neighbor, route, service, pool, backend, check, flow, trace, drops, stats, config, revisions, events, version
 [2]
 $ lb -c "add backend web"
 error: A:PORT is missing: add backend POOL A:PORT [weight N] [name NAME] [admin {enabled|drain|disabled}]
@@ -53,7 +53,7 @@ $ lb -c 'add pool "web'
 error: quote is not closed
 [2]
 $ lb -c "help frobnicate"
-error: no command "frobnicate", only: add, set, del, no, enable, disable, drain, show, lookup, monitor, capture, clear, configure, compare, commit, confirm, discard, rollback, load, export, backup, help, history, terminal, quit
+error: no command "frobnicate", only: add, set, del, no, enable, disable, drain, show, lookup, monitor, trace, capture, clear, configure, compare, commit, confirm, discard, rollback, load, export, backup, help, history, terminal, quit
 [2]
 # The commands before a failed one are done, those after it are not.
 $ lb -c "add pool a" -c "add pool 1 2" -c "add pool b"
