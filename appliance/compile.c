@@ -232,6 +232,13 @@ void compiler_fini(struct compiler *compiler)
 	*compiler = (struct compiler){0};
 }
 
+enum health compiler_health_of(const struct compiler *compiler, uint32_t target_id)
+{
+	uint32_t slot = target_id & SLOT_MASK;
+
+	return compiler->health_of[slot] == target_id ? compiler->health[slot] : HEALTH_UNKNOWN;
+}
+
 bool compiler_health(struct compiler *compiler, uint32_t target_id, enum health health)
 {
 	uint32_t slot = target_id & SLOT_MASK;

@@ -32,6 +32,7 @@ struct compiler {
 	uint32_t *health_of;      /* by slot: the target's id that this health is of */
 	const struct members *members; /* who has registered; NULL: nobody can */
 	struct compiled *current; /* what is in force, or NULL */
+	bool new_is_up;           /* what no check has looked at yet counts as usable (trials) */
 	bool assume_up;           /* no checks: every backend counts as usable (replay) */
 	compile_facts *facts;
 	void *facts_context;
@@ -65,6 +66,8 @@ void compile_accept(struct compiler *compiler, struct compiled *compiled);
 /* It will not be used: slots that were claimed for it are let go. */
 void compile_discard(struct compiler *compiler, struct compiled *compiled);
 
+/* What the path last said of a target; HEALTH_UNKNOWN where it has not. */
+enum health compiler_health_of(const struct compiler *compiler, uint32_t target_id);
 /* Takes note of what the path says of a target; true where that is news. */
 bool compiler_health(struct compiler *compiler, uint32_t target_id, enum health health);
 

@@ -16,9 +16,15 @@ static uint8_t forward_mode(uint32_t mode)
 
 static bool target_is_down(const struct compiler *compiler, const struct snapshot_target *target)
 {
-	uint32_t slot = target->id & SLOT_MASK;
+	return compiler_health_of(compiler, target->id) != HEALTH_UP;
+}
 
-	return compiler->health_of[slot] != target->id || compiler->health[slot] != HEALTH_UP;
+/* True where nobody can have checked it yet, and that is not to be held against it. */
+static bool target_is_promised(const struct compiler *compiler,
+			       const struct snapshot_target *target)
+{
+	return compiler->new_is_up && compiler->current &&
+	       snapshot_target_of(&compiler->current->snapshot, target->id) == NONE;
 }
 
 static int compile_backend(struct work *work, const struct config_backend *backend,
@@ -36,6 +42,8 @@ static int compile_backend(struct work *work, const struct config_backend *backe
 		target = compile_target(work, check, backend);
 		if (target == NONE)
 			return compile_refuse(work, "check targets", TARGETS_MAX);
+		if (target_is_promised(work->compiler, &work->target[target]))
+			target = NONE;
 	}
 	work->backend_by_slot[id & SLOT_MASK] = snapshot->backends;
 	work->backend[snapshot->backends++] = (struct snapshot_backend){

@@ -147,6 +147,44 @@ int observe_flows(struct mailbox *mailbox, observe_flow *visit, void *context)
 	return 0;
 }
 
+struct bare_slice {
+	struct flow flow[OBSERVE_SLICE];
+	uint32_t count;
+	uint32_t cursor; /* the record to go on with */
+	bool done;
+};
+
+static void copy_bare_flows(struct path *path, void *argument, uint64_t now_ns)
+{
+	const struct flow_table *flows = path_flows(path);
+	struct bare_slice *slice = argument;
+
+	slice->count = 0;
+	for (uint32_t i = 0; i < OBSERVE_SLICE && slice->cursor < flows->capacity; i++) {
+		const struct flow *flow = flow_at(flows, slice->cursor++);
+
+		if (flow && !flow_expired(flows, flow, now_ns))
+			slice->flow[slice->count++] = *flow;
+	}
+	slice->done = slice->cursor == flows->capacity;
+}
+
+int observe_bare_flows(struct mailbox *mailbox, observe_bare_flow *visit, void *context)
+{
+	struct bare_slice *slice = aligned_alloc(_Alignof(struct bare_slice), sizeof(*slice));
+	bool more = true;
+
+	if (!slice)
+		return -ENOMEM;
+	for (slice->cursor = 0, slice->done = false; more && !slice->done;) {
+		mailbox_call(mailbox, copy_bare_flows, slice);
+		for (uint32_t i = 0; more && i < slice->count; i++)
+			more = visit(context, &slice->flow[i]);
+	}
+	free(slice);
+	return 0;
+}
+
 struct neighbor_walk {
 	struct neighbor_copies *copies;
 	uint32_t cursor;
@@ -208,6 +246,7 @@ int observe_traces(struct mailbox *mailbox, struct trace_copies **ret_copies)
 }
 
 struct lookup_errand {
+	const struct snapshot *snapshot;
 	const struct flow_tuple *tuple;
 	struct lookup *lookup;
 };
@@ -215,14 +254,14 @@ struct lookup_errand {
 static void look_up(struct path *path, void *argument, uint64_t now_ns)
 {
 	const struct lookup_errand *errand = argument;
-	const struct flow_tuple *tuple = errand->tuple;
 
-	path_lookup(path, tuple->source, tuple->source_port, tuple->destination,
-		    tuple->destination_port, tuple->protocol, now_ns, errand->lookup);
+	path_lookup_in(path, errand->snapshot, errand->tuple, now_ns, errand->lookup);
 }
 
-void observe_lookup(struct mailbox *mailbox, const struct flow_tuple *tuple,
-		    struct lookup *ret_lookup)
+void observe_lookup(struct mailbox *mailbox, const struct snapshot *snapshot,
+		    const struct flow_tuple *tuple, struct lookup *ret_lookup)
 {
-	mailbox_call(mailbox, look_up, &(struct lookup_errand){.tuple = tuple, .lookup = ret_lookup});
+	struct lookup_errand errand = {snapshot, tuple, ret_lookup};
+
+	mailbox_call(mailbox, look_up, &errand);
 }

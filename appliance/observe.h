@@ -52,6 +52,10 @@ typedef bool observe_flow(void *context, const struct flow_copy *copy, uint64_t 
  * -ENOMEM. */
 int observe_flows(struct mailbox *mailbox, observe_flow *visit, void *context);
 
+/* The same, with the flow alone: the path has less to copy. */
+typedef bool observe_bare_flow(void *context, const struct flow *flow);
+int observe_bare_flows(struct mailbox *mailbox, observe_bare_flow *visit, void *context);
+
 struct neighbor_copies {
 	uint32_t count;
 	uint64_t now_ns; /* of the path's clock, when they were copied */
@@ -69,8 +73,8 @@ struct trace_copies {
 /* Allocated. 0 or -ENOMEM. */
 int observe_traces(struct mailbox *mailbox, struct trace_copies **ret_copies);
 
-/* path_lookup() as an errand. */
-void observe_lookup(struct mailbox *mailbox, const struct flow_tuple *tuple,
-		    struct lookup *ret_lookup);
+/* path_lookup_in() as an errand. */
+void observe_lookup(struct mailbox *mailbox, const struct snapshot *snapshot,
+		    const struct flow_tuple *tuple, struct lookup *ret_lookup);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "appliance/control.h"
+#include "appliance/impact.h"
 #include "appliance/rates.h"
 #include "appliance/recording.h"
 #include "appliance/reports.h"
@@ -36,6 +37,21 @@ static int commit(void *context, const struct config *candidate, const struct co
 static bool waiting(void *context, struct waiting *ret_waiting)
 {
 	return confirm_waits(context, ret_waiting);
+}
+
+static int impact(void *context, const struct config *candidate, struct report *report,
+		  char *error, size_t error_size)
+{
+	return impact_report(context, candidate, report, error, error_size);
+}
+
+static int lookup(void *context, const struct config *candidate,
+		  const struct tuple_question *question, struct report **ret_report, char *error,
+		  size_t error_size)
+{
+	return candidate ? reports_lookup_in(context, candidate, question, ret_report, error,
+					     error_size) :
+			   reports_lookup(context, question, ret_report, error, error_size);
 }
 
 static int confirm(void *context, const char *user, char *error, size_t error_size)
@@ -201,7 +217,8 @@ struct appliance control_appliance(struct control *control)
 		.revision_text = revision_text,
 		.backup = backup,
 		.report = reports_show,
-		.lookup = reports_lookup,
+		.lookup = lookup,
+		.impact = impact,
 		.capture = recording_begin,
 		.capture_take = recording_take,
 		.capture_stop = recording_stop,

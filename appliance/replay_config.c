@@ -92,10 +92,21 @@ static int report(void *context, enum topic topic, const struct filter *filter,
 	return refuse(error, error_size);
 }
 
-static int lookup(void *context, const struct tuple_question *question, struct report **ret_report,
+static int impact(void *context, const struct config *candidate, struct report *report,
 		  char *error, size_t error_size)
 {
 	(void)context;
+	(void)candidate;
+	(void)report;
+	return refuse(error, error_size);
+}
+
+static int lookup(void *context, const struct config *candidate,
+		  const struct tuple_question *question, struct report **ret_report,
+		  char *error, size_t error_size)
+{
+	(void)context;
+	(void)candidate;
 	(void)question;
 	(void)ret_report;
 	return refuse(error, error_size);
@@ -311,6 +322,7 @@ static int run_script(struct replay_config *config, const char *file, const char
 		.revision_text = revision_text,
 		.backup = backup,
 		.report = report,
+		.impact = impact,
 		.lookup = lookup,
 		.monitor = monitor,
 		.monitor_end = monitor_end,

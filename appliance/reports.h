@@ -9,5 +9,9 @@ int reports_show(void *control, enum topic topic, const struct filter *filter,
 		 struct report **ret_report, char *error, size_t error_size);
 int reports_lookup(void *control, const struct tuple_question *question,
 		   struct report **ret_report, char *error, size_t error_size);
+/* As if the candidate were in force. */
+int reports_lookup_in(void *control, const struct config *candidate,
+		      const struct tuple_question *question, struct report **ret_report,
+		      char *error, size_t error_size);
 
 #endif

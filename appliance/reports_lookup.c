@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "appliance/reports_topics.h"
+#include "appliance/trial.h"
 
 enum { LINES_SIZE = 1024 };
 
@@ -28,6 +29,7 @@ static const struct column lookup_columns[] = {
 	{"mtu", NULL, COLUMN_COUNT},
 	{"verdict", NULL, COLUMN_TEXT},
 	{"reason", NULL, COLUMN_TEXT},
+	{"candidate", NULL, COLUMN_FLAG},
 	{"lines", NULL, COLUMN_PROSE},
 };
 
@@ -40,6 +42,8 @@ struct answer {
 	uint16_t backend_port;
 	const char *in, *out;     /* interfaces; NULL: no route */
 	unsigned mtu;
+	bool candidate;           /* as it would be */
+	bool unchecked;           /* the backend is down before its first check succeeds */
 };
 
 const char *lookup_how_text(enum lookup_how how)
@@ -89,7 +93,7 @@ static int ask(struct control *control, const struct tuple_question *question,
 	};
 	struct answer answer = {.in = interface_towards(control, tuple.source)};
 
-	observe_lookup(control->mailbox, &tuple, &answer.lookup);
+	observe_lookup(control->mailbox, snapshot, &tuple, &answer.lookup);
 	answer.disguised = answer.lookup.source_address.raw &&
 			   (!same32(answer.lookup.source_address, tuple.source) ||
 			    !same16(answer.lookup.source_port, tuple.source_port));
@@ -171,10 +175,14 @@ static void write_lines(const struct answer *answer, char ret_text[static LINES_
 	ret_text[0] = '\0';
 	if (!lines)
 		return;
+	if (answer->candidate)
+		fprintf(lines, "in the candidate: ");
 	if (answer->backend && answer->service)
 		write_choice(lines, answer);
 	else if (answer->service)
 		fprintf(lines, "service %s\n", answer->service);
+	if (answer->unchecked)
+		fprintf(lines, "  once its first check has succeeded\n");
 	if (answer->disguised)
 		write_source(lines, &answer->lookup);
 	if (answer->out)
@@ -246,29 +254,85 @@ static void report_way(struct report *report, const struct answer *answer)
 	report_number(report, answer->mtu);
 }
 
+/* Takes the report over. */
+static int report_answer(struct report *report, const struct answer *answer,
+			 struct report **ret_report)
+{
+	char lines[LINES_SIZE];
+
+	write_lines(answer, lines);
+	report_section(report, NULL, REPORT_OBJECT, COLUMNS(lookup_columns));
+	report_row(report);
+	report_choice(report, answer);
+	report_way(report, answer);
+	report_text(report, verdict_name(answer->lookup.verdict));
+	report_text(report, verdict_text(answer->lookup.verdict));
+	report_flag(report, answer->candidate);
+	report_text(report, lines);
+	if (report_failed(report)) {
+		report_free(report);
+		return -ENOMEM;
+	}
+	*ret_report = report;
+	return 0;
+}
+
+static int refuse_memory(char *error, size_t error_size)
+{
+	snprintf(error, error_size, "not enough memory for this report");
+	return -ENOMEM;
+}
+
 int reports_lookup(void *control, const struct tuple_question *question,
 		   struct report **ret_report, char *error, size_t error_size)
 {
 	struct report *report = report_new("lookup");
-	char lines[LINES_SIZE];
 	struct answer answer;
 
-	if (!report || ask(control, question, &answer))
-		goto no_memory;
-	write_lines(&answer, lines);
-	report_section(report, NULL, REPORT_OBJECT, COLUMNS(lookup_columns));
-	report_row(report);
-	report_choice(report, &answer);
-	report_way(report, &answer);
-	report_text(report, verdict_name(answer.lookup.verdict));
-	report_text(report, verdict_text(answer.lookup.verdict));
-	report_text(report, lines);
-	if (report_failed(report))
-		goto no_memory;
-	*ret_report = report;
-	return 0;
-no_memory:
+	if (report && ask(control, question, &answer) == 0)
+		return report_answer(report, &answer, ret_report) ?
+			       refuse_memory(error, error_size) : 0;
 	report_free(report);
-	snprintf(error, error_size, "not enough memory for this report");
-	return -ENOMEM;
+	return refuse_memory(error, error_size);
+}
+
+/* The answer points into the trial: it is written before that ends. */
+static int ask_trial(struct control *control, struct trial *trial,
+		     const struct tuple_question *question, struct report *report,
+		     struct report **ret_report)
+{
+	struct answer answer;
+	int result;
+
+	trial_swap(control, trial);
+	result = ask(control, question, &answer);
+	trial_swap(control, trial);
+	if (result) {
+		report_free(report);
+		return result;
+	}
+	answer.candidate = true;
+	answer.unchecked = answer.backend && trial_unchecked(control, trial, answer.backend);
+	return report_answer(report, &answer, ret_report);
+}
+
+int reports_lookup_in(void *context, const struct config *candidate,
+		      const struct tuple_question *question, struct report **ret_report,
+		      char *error, size_t error_size)
+{
+	struct control *control = context;
+	struct report *report = report_new("lookup");
+	struct trial trial;
+	int result;
+
+	if (!report)
+		return refuse_memory(error, error_size);
+	result = trial_begin(control, candidate, &trial, error, error_size);
+	if (result) {
+		report_free(report);
+		return result;
+	}
+	result = ask_trial(control, &trial, question, report, ret_report);
+	trial_end(control, &trial);
+	return result ? refuse_memory(error, error_size) : 0;
 }

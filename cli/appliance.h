@@ -110,8 +110,14 @@ struct appliance {
 	/* Fills a new report. -ENOENT: no object of the filter's name. */
 	int (*report)(void *context, enum topic topic, const struct filter *filter,
 		      struct report **ret_report, char *error, size_t error_size);
-	/* Which backend, and why: the lines of `lookup` as a report; changes nothing. */
-	int (*lookup)(void *context, const struct tuple_question *question,
+	/* Adds to a report what the candidate, which check() has accepted, would do to live flows,
+	 * Maglev tables and services. */
+	int (*impact)(void *context, const struct config *candidate, struct report *report,
+		      char *error, size_t error_size);
+	/* Which backend, and why: the lines of `lookup` as a report; changes nothing. As if the
+	 * candidate were in force; NULL: as it is. */
+	int (*lookup)(void *context, const struct config *candidate,
+		      const struct tuple_question *question,
 		      struct report **ret_report, char *error, size_t error_size);
 
 	/* A look for a monitor: what is, and how fast it went since the last look. *state is NULL

@@ -167,9 +167,13 @@ static int run_lookup(struct session *session)
 	};
 	struct report *report = NULL;
 	char error[FAULT_TEXT_SIZE];
-	int result = appliance->lookup(appliance->context, &question, &report, error,
-				       sizeof(error));
+	const struct config *candidate = session->candidate ? candidate_view(session) : NULL;
+	int result = -ENOMEM;
 
+	if (session->candidate && !candidate)
+		return refuse(session, result, "out of memory");
+	result = appliance->lookup(appliance->context, candidate, &question, &report, error,
+				   sizeof(error));
 	return result < 0 ? refuse(session, result, error) : command_report(session, report);
 }
 

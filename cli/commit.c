@@ -1,4 +1,5 @@
 /* Committing a whole configuration, or asking what that would do; and what is told of it. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,18 +76,39 @@ bool commit_refuse(struct session *session, const char *error)
 	return false;
 }
 
-static void tell_check(struct session *session, unsigned changes)
+static const struct column check_columns[] = {
+	{"revision", NULL, COLUMN_COUNT},
+	{"changes", NULL, COLUMN_COUNT},
+	{"line", NULL, COLUMN_PROSE},
+};
+
+/* "would change 3 objects.", and what that would do. */
+static bool tell_check(struct session *session, const struct config *config, unsigned changes)
 {
-	if (is_quiet(session))
-		return;
-	if (is_json(session))
-		session_print_text(session,
-				   render_check_json(session_revision(session), changes));
-	else if (changes)
-		session_print(session, "would change %u object%s.\n", changes,
-			      changes == 1 ? "" : "s");
-	else
-		session_print(session, "unchanged (r%" PRIu64 ").\n", session_revision(session));
+	const struct appliance *appliance = session->appliance;
+	struct report *report = report_new("check");
+	char line[64], error[FAULT_TEXT_SIZE] = "out of memory";
+	int result = report ? 0 : -ENOMEM;
+
+	snprintf(line, sizeof(line), "would change %u object%s.", changes, changes == 1 ? "" : "s");
+	if (!changes)
+		snprintf(line, sizeof(line), "unchanged (r%" PRIu64 ").",
+			 session_revision(session));
+	if (!result) {
+		report_section(report, NULL, REPORT_OBJECT, check_columns,
+			       sizeof(check_columns) / sizeof(check_columns[0]));
+		report_row(report);
+		report_number(report, session_revision(session));
+		report_number(report, changes);
+		report_text(report, line);
+		result = appliance->impact(appliance->context, config, report, error,
+					   sizeof(error));
+	}
+	if (result) {
+		report_free(report);
+		return commit_refuse(session, error);
+	}
+	return command_report(session, report) == 0;
 }
 
 bool commit_check(struct session *session, const struct config *config, bool answers)
@@ -104,8 +126,7 @@ bool commit_check(struct session *session, const struct config *config, bool ans
 	changes = config_compare(session_running(session), config, NULL, NULL);
 	if (changes && answers)
 		session_status(session, STATUS_WOULD_CHANGE);
-	tell_check(session, changes);
-	return true;
+	return is_quiet(session) || tell_check(session, config, changes);
 }
 
 /* What waits for `confirm`, before and after a commit. */

@@ -63,7 +63,7 @@ static void report_change(void *context, enum kind kind, const void *before, con
 
 static void report_between(struct report *report, uint64_t from, uint64_t to)
 {
-	report_section(report, "between", REPORT_OBJECT, COLUMNS(between_columns));
+	report_section(report, NULL, REPORT_OBJECT, COLUMNS(between_columns));
 	report_row(report);
 	report_number(report, from);
 	if (to)
@@ -78,23 +78,31 @@ static int refuse(struct session *session, int error, const char *text)
 	return error;
 }
 
-/* `to`: 0 for the candidate. */
-static int compare(struct session *session, const struct config *before, uint64_t from,
-		   const struct config *after, uint64_t to)
+/* `to`: 0 for the candidate. NULL where memory lacks. */
+static struct report *compare(const struct config *before, uint64_t from,
+			      const struct config *after, uint64_t to)
 {
 	struct report *report = report_new("compare");
 
 	if (!report)
-		return refuse(session, -ENOMEM, "out of memory");
+		return NULL;
 	report_between(report, from, to);
 	report_section(report, "changes", REPORT_LIST, COLUMNS(change_columns));
 	config_compare(before, after, report_change, report);
-	return command_report(session, report);
+	return report;
+}
+
+static int put(struct session *session, struct report *report)
+{
+	return report ? command_report(session, report) : refuse(session, -ENOMEM, "out of memory");
 }
 
 static int compare_candidate(struct session *session)
 {
+	const struct appliance *appliance = session->appliance;
 	const struct config *candidate = session->candidate ? candidate_view(session) : NULL;
+	char error[FAULT_TEXT_SIZE];
+	struct report *report;
 
 	if (!session->candidate)
 		return refuse(session, -ENOENT, "no candidate is open; `compare N` compares with "
@@ -102,7 +110,11 @@ static int compare_candidate(struct session *session)
 	if (!candidate)
 		return refuse(session, -ENOMEM, "out of memory");
 	candidate_tell_conflicts(session);
-	return compare(session, session_running(session), session_revision(session), candidate, 0);
+	report = compare(session_running(session), session_revision(session), candidate, 0);
+	if (report && appliance->impact(appliance->context, candidate, report, error,
+					sizeof(error)) < 0)
+		session_complain(session, "warning: this would not be accepted: %s\n", error);
+	return put(session, report);
 }
 
 int run_compare(struct session *session)
@@ -117,8 +129,8 @@ int run_compare(struct session *session)
 	if (!from)
 		return compare_candidate(session);
 	if (before && after)
-		result = compare(session, before, from, after,
-				 to || session->candidate ? to : session_revision(session));
+		result = put(session, compare(before, from, after, to || session->candidate ?
+							to : session_revision(session)));
 	else if (before && !to)
 		result = refuse(session, -ENOMEM, "out of memory");
 	config_free(before);

@@ -22,7 +22,6 @@ char *render_config_json(const struct config *config);
 /* `waiting`: what waits to be confirmed, or NULL. */
 char *render_commit_json(uint64_t revision, bool changed, const struct waiting *waiting);
 char *render_confirm_json(uint64_t revision);
-char *render_check_json(uint64_t revision, unsigned changes);
 char *render_revision_json(uint64_t revision, const char *text);
 char *render_export_json(const char *text);
 /* `lines`: negative where it is closed. */

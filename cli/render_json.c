@@ -68,10 +68,17 @@ char *render_json(const struct report *report)
 	if (report->sections == 1 && !report->section[0].key)
 		return document(report->name, section_json(&report->section[0]));
 	object = json_object();
-	for (size_t i = 0; i < report->sections; i++)
-		json_object_set_new(object,
-				    report->section[i].key ? report->section[i].key : report->name,
-				    section_json(&report->section[i]));
+	for (size_t i = 0; i < report->sections; i++) {
+		const struct section *section = &report->section[i];
+		json_t *value = section_json(section);
+
+		if (section->key) {
+			json_object_set_new(object, section->key, value);
+			continue;
+		}
+		json_object_update(object, value);
+		json_decref(value);
+	}
 	return document(report->name, object);
 }
 
@@ -185,12 +192,6 @@ char *render_commit_json(uint64_t revision, bool changed, const struct waiting *
 char *render_confirm_json(uint64_t revision)
 {
 	return document("confirm", json_pack("{s:I}", "revision", (json_int_t)revision));
-}
-
-char *render_check_json(uint64_t revision, unsigned changes)
-{
-	return document("check", json_pack("{s:I, s:i}", "revision", (json_int_t)revision,
-					   "changes", (int)changes));
 }
 
 char *render_revision_json(uint64_t revision, const char *text)

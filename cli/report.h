@@ -39,8 +39,9 @@ struct report *report_new(const char *name);
 void report_free(struct report *report);
 
 /* Starts a section. A report of one section with a NULL key is that list or object itself;
- * otherwise each section stands under its key: {"stats":{"interface":[...],"total":{...}}}. The
- * columns are not copied and must outlive the report. */
+ * otherwise each section stands under its key: {"stats":{"interface":[...],"total":{...}}}, and an
+ * object without one gives its members: {"check":{"revision":41,"impact":{...}}}. The columns are
+ * not copied and must outlive the report. */
 void report_section(struct report *report, const char *key, enum report_shape shape,
 		    const struct column *columns, size_t count);
 /* Starts a row; then one value for each column, in order. Text is copied. Running out of memory is

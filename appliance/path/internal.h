@@ -82,6 +82,7 @@ void path_send(struct path *path, const struct frame *frame, bool originated);
 bool path_backend_alive(const struct path *path, uint32_t backend);
 
 /* True where a flow's service is there, enabled, and still at the address that the client calls. */
+bool flow_service_stands(const struct snapshot *snapshot, const struct flow *flow);
 bool path_service_stands(const struct path *path, const struct flow *flow);
 
 /* True for the flow of a client that calls a backend past its services, across a bump in the wire

@@ -91,23 +91,16 @@ static void look_anew(struct path *path, const struct flow_tuple *tuple, struct 
 		;
 }
 
-void path_lookup(struct path *path, be32 source, be16 source_port, be32 destination,
-		 be16 destination_port, uint8_t protocol, uint64_t now_ns, struct lookup *ret_lookup)
+static void look_up(struct path *path, const struct flow_tuple *tuple, uint64_t now_ns,
+		    struct lookup *ret_lookup)
 {
-	struct flow_tuple tuple = {
-		.source = source,
-		.destination = destination,
-		.source_port = source_port,
-		.destination_port = destination_port,
-		.protocol = protocol,
-	};
-	uint64_t hash = flow_hash(&tuple, path->flows.seed);
+	uint64_t hash = flow_hash(tuple, path->flows.seed);
 	enum flow_direction direction = FLOW_FORWARD;
-	const struct flow *flow = flow_find(&path->flows, &tuple, hash, now_ns, &direction);
+	const struct flow *flow = flow_find(&path->flows, tuple, hash, now_ns, &direction);
 
 	*ret_lookup = (struct lookup){.service = NONE, .backend = NONE, .interface = NONE};
 	if (!flow || direction != FLOW_FORWARD || !serve_flow_stands(path, flow)) {
-		look_anew(path, &tuple, ret_lookup);
+		look_anew(path, tuple, ret_lookup);
 		return;
 	}
 	ret_lookup->how = LOOKUP_FLOW;
@@ -119,4 +112,28 @@ void path_lookup(struct path *path, be32 source, be16 source_port, be32 destinat
 	look_out(path, flow->backend_address, ret_lookup);
 	if (!flow_admits(&path->flows, flow, 1))
 		ret_lookup->verdict = DROP_requests_used_up;
+}
+
+void path_lookup_in(struct path *path, const struct snapshot *snapshot,
+		    const struct flow_tuple *tuple, uint64_t now_ns, struct lookup *ret_lookup)
+{
+	const struct snapshot *in_force = path->snapshot;
+
+	path->snapshot = snapshot;
+	look_up(path, tuple, now_ns, ret_lookup);
+	path->snapshot = in_force;
+}
+
+void path_lookup(struct path *path, be32 source, be16 source_port, be32 destination,
+		 be16 destination_port, uint8_t protocol, uint64_t now_ns, struct lookup *ret_lookup)
+{
+	const struct flow_tuple tuple = {
+		.source = source,
+		.destination = destination,
+		.source_port = source_port,
+		.destination_port = destination_port,
+		.protocol = protocol,
+	};
+
+	look_up(path, &tuple, now_ns, ret_lookup);
 }

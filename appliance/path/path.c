@@ -55,14 +55,19 @@ bool path_backend_alive(const struct path *path, uint32_t backend)
 
 bool path_service_stands(const struct path *path, const struct flow *flow)
 {
-	bool bridged = path->snapshot->bridge.on;
+	return flow_service_stands(path->snapshot, flow);
+}
+
+bool flow_service_stands(const struct snapshot *snapshot, const struct flow *flow)
+{
+	bool bridged = snapshot->bridge.on;
 
 	if (flow_is_direct(flow))
 		return bridged;
-	uint32_t index = snapshot_service_of(path->snapshot, flow->service);
+	uint32_t index = snapshot_service_of(snapshot, flow->service);
 	if (index == NONE || (bridged && flow->mode != FORWARD_NAT))
 		return false;
-	const struct snapshot_service *service = &path->snapshot->service[index];
+	const struct snapshot_service *service = &snapshot->service[index];
 	return service->enabled && same32(service->vip, flow->forward.destination) &&
 	       (!service->port.raw || same16(service->port, flow->forward.destination_port));
 }

@@ -135,6 +135,15 @@ bool flow_matches(const struct flow_match *match, const struct flow *flow);
 uint32_t path_close_flows(struct path *path, const struct flow_match *match,
 			  enum flow_close_reason reason, uint32_t *cursor, uint32_t budget);
 
+/* What a snapshot makes of a flow that is there. */
+enum flow_fate {
+	FLOW_STAYS,
+	FLOW_IS_CLEARED,     /* its service is gone, disabled, or elsewhere */
+	FLOW_LOSES_BACKEND,  /* another one is chosen for its next packet */
+	FLOW_IS_RESET,       /* it loses its backend, and the client is told so */
+};
+enum flow_fate path_flow_fate(const struct snapshot *snapshot, const struct flow *flow);
+
 /* Closes, likewise in slices, the flows whose service, backend or source the snapshot has ended. */
 void path_sweep(struct path *path, uint32_t *cursor, uint32_t budget);
 
@@ -171,6 +180,9 @@ struct lookup {
 	const char *neighbor;      /* state, in the terms of RFC 4861 */
 };
 
+/* With the tables of a snapshot that need not be in force. */
+void path_lookup_in(struct path *path, const struct snapshot *snapshot,
+		    const struct flow_tuple *tuple, uint64_t now_ns, struct lookup *ret_lookup);
 void path_lookup(struct path *path, be32 source, be16 source_port, be32 destination,
 		 be16 destination_port, uint8_t protocol, uint64_t now_ns, struct lookup *ret_lookup);
 

@@ -230,23 +230,35 @@ static bool waits_for_reset(const struct snapshot *snapshot, const struct flow *
 	       snapshot->service[index].reset_on_loss;
 }
 
+enum flow_fate path_flow_fate(const struct snapshot *snapshot, const struct flow *flow)
+{
+	uint32_t backend = snapshot_backend_of(snapshot, flow->backend);
+
+	if (!flow_service_stands(snapshot, flow) || source_is_gone(snapshot, flow))
+		return FLOW_IS_CLEARED;
+	if (flow_is_direct(flow) ||
+	    (backend != NONE && snapshot->backend[backend].admin != BACKEND_DISABLED))
+		return FLOW_STAYS;
+	return waits_for_reset(snapshot, flow) ? FLOW_IS_RESET : FLOW_LOSES_BACKEND;
+}
+
 void path_sweep(struct path *path, uint32_t *cursor, uint32_t budget)
 {
-	const struct snapshot *snapshot = path->snapshot;
-
 	for (; *cursor < path->flows.capacity && budget; ++*cursor, budget--) {
 		struct flow *flow = flow_at(&path->flows, *cursor);
 
 		if (!flow)
 			continue;
-		uint32_t backend = snapshot_backend_of(snapshot, flow->backend);
-
-		if (!path_service_stands(path, flow) || source_is_gone(snapshot, flow))
+		switch (path_flow_fate(path->snapshot, flow)) {
+		case FLOW_STAYS:
+		case FLOW_IS_RESET:
+			break;
+		case FLOW_IS_CLEARED:
 			flow_close(&path->flows, flow, FLOW_CLOSE_CLEARED);
-		else if (!flow_is_direct(flow) &&
-			 (backend == NONE ||
-			  snapshot->backend[backend].admin == BACKEND_DISABLED) &&
-			 !waits_for_reset(snapshot, flow))
+			break;
+		case FLOW_LOSES_BACKEND:
 			flow_close(&path->flows, flow, FLOW_CLOSE_BACKEND_LOST);
+			break;
+		}
 	}
 }

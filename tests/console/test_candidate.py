@@ -45,7 +45,7 @@ def test_the_prompt_tells_that_a_candidate_is_open(console, appliance):
     enter(screen, "set ba web 10.0.0.11:80 weight 7")
     enter(screen, "compare")
     screen.wait("- add backend web 10.0.0.11:80", r"\+ add backend web 10.0.0.11:80 weight 7",
-                r"lb\*>")
+                "pool web: 37.5 % of its Maglev table moves.", r"lb\*>")
     assert appliance.lb("-c", "show config | match weight") == ""
     enter(screen, 'commit comment "heavier"')
     screen.wait("r2 active.", "lb>")

@@ -27,6 +27,7 @@ struct fake {
 	unsigned drains, counter_clears, flow_clears, checks, backups;
 	struct filter filter;          /* of the last report or clear_flows */
 	struct tuple_question question;
+	bool looked_in_candidate;
 	struct monitor_question monitor;
 	unsigned looks, monitors;      /* monitors: that have not ended */
 	unsigned captures, captured;   /* captures: that have not ended */
@@ -185,12 +186,35 @@ static const struct column fake_lookup_columns[] = {
 	{"service", NULL, COLUMN_TEXT}, {"text", NULL, COLUMN_PROSE},
 };
 
-static inline int fake_lookup(void *context, const struct tuple_question *question,
+static const struct column fake_impact_columns[] = {
+	{"flows", NULL, COLUMN_COUNT}, {"line", NULL, COLUMN_PROSE},
+};
+
+static inline int fake_impact(void *context, const struct config *candidate, struct report *report,
+			      char *error, size_t error_size)
+{
+	struct fake *fake = context;
+
+	(void)candidate;
+	if (fake->refusal) {
+		snprintf(error, error_size, "%s", fake->refusal);
+		return -EIO;
+	}
+	report_section(report, "impact", REPORT_OBJECT, fake_impact_columns, 2);
+	report_row(report);
+	report_number(report, fake->flows);
+	report_text(report, fake->flows ? "flows change" : "");
+	return 0;
+}
+
+static inline int fake_lookup(void *context, const struct config *candidate,
+			      const struct tuple_question *question,
 		       struct report **ret_report, char *error, size_t error_size)
 {
 	(void)error;
 	(void)error_size;
 	((struct fake *)context)->question = *question;
+	((struct fake *)context)->looked_in_candidate = candidate;
 	*ret_report = report_new("lookup");
 	report_section(*ret_report, NULL, REPORT_OBJECT, fake_lookup_columns, 2);
 	report_row(*ret_report);
@@ -404,6 +428,7 @@ static inline struct appliance fake_appliance(struct fake *fake)
 		.waiting = fake_waiting, .confirm = fake_confirm,
 		.commit = fake_commit, .check = fake_check, .revision_text = fake_revision_text,
 		.backup = fake_backup, .report = fake_report, .lookup = fake_lookup,
+		.impact = fake_impact,
 		.monitor = fake_monitor, .monitor_end = fake_monitor_end,
 		.trace = fake_trace, .clear_trace = fake_clear_trace,
 		.capture = fake_capture, .capture_take = fake_capture_take,

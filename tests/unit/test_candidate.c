@@ -143,7 +143,7 @@ static void compare_tells_what_the_candidate_changes(void **state)
 				       "- add service web 203.0.113.10:80/tcp pool web\n");
 	assert_int_equal(command(talk, "compare | json"), STATUS_DONE);
 	assert_non_null(strstr(talk->out,
-			       "{\"schema\":1,\"compare\":{\"between\":{\"from\":1,\"to\":null},"
+			       "{\"schema\":1,\"compare\":{\"from\":1,\"to\":null,"
 			       "\"changes\":[{\"kind\":\"global\",\"name\":\"global\","
 			       "\"change\":\"changed\","));
 	command(talk, "commit");
@@ -161,8 +161,14 @@ static void commit_check_tells_and_changes_nothing(void **state)
 {
 	struct talk *talk = *state;
 
+	talk->fake.flows = 3;
 	command(talk, "configure");
 	command(talk, "add pool web");
+	assert_int_equal(command(talk, "compare"), STATUS_DONE);
+	assert_string_equal(talk->out, "+ add pool web\nflows change\n");
+	assert_int_equal(command(talk, "commit check"), STATUS_DONE);
+	assert_string_equal(talk->out, "would change 1 object.\nflows change\n");
+	talk->fake.flows = 0;
 	assert_int_equal(command(talk, "commit check"), STATUS_DONE);
 	assert_string_equal(talk->out, "would change 1 object.\n");
 	assert_config(talk, "");
@@ -414,6 +420,18 @@ static void a_file_in_place_of_all_conflicts_with_what_it_would_undo(void **stat
 	hang_up(bob);
 }
 
+static void lookup_is_about_the_candidate(void **state)
+{
+	struct talk *talk = *state;
+	const char *line = "lookup 198.51.100.7:1 203.0.113.10:80/tcp";
+
+	assert_int_equal(command(talk, line), STATUS_DONE);
+	assert_false(talk->fake.looked_in_candidate);
+	command(talk, "configure");
+	assert_int_equal(command(talk, line), STATUS_DONE);
+	assert_true(talk->fake.looked_in_candidate);
+}
+
 static void json_tells_how_long_the_candidate_is(void **state)
 {
 	struct talk *talk = *state;
@@ -454,6 +472,7 @@ int main(void)
 		TALK(what_is_needed_or_made_meanwhile_is_a_conflict),
 		TALK(what_changed_is_not_deleted_without_a_word),
 		TALK(a_file_in_place_of_all_conflicts_with_what_it_would_undo),
+		TALK(lookup_is_about_the_candidate),
 		TALK(json_tells_how_long_the_candidate_is),
 	};
 

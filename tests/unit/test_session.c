@@ -212,7 +212,8 @@ static void json_is_one_document_a_command(void **state)
 	assert_int_equal(run(talk, REQUEST_JSON, "show backend | count"), STATUS_USAGE);
 	assert_int_equal(run(talk, REQUEST_JSON | REQUEST_CHECK, "add pool other"),
 			 STATUS_WOULD_CHANGE);
-	assert_string_equal(talk->out, "{\"schema\":1,\"check\":{\"revision\":1,\"changes\":1}}\n");
+	assert_string_equal(talk->out, "{\"schema\":1,\"check\":{\"revision\":1,\"changes\":1,"
+				       "\"impact\":{\"flows\":0}}}\n");
 	assert_int_equal(run(talk, REQUEST_JSON, "show revisions 1"), STATUS_DONE);
 	assert_string_equal(talk->out, "{\"schema\":1,\"revisions\":{\"revision\":1,"
 				       "\"text\":\"add pool web\\n\"}}\n");

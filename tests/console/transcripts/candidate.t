@@ -47,7 +47,7 @@ $ lb -c "compare 2 1"
 - add backend web 10.0.0.11:80 admin drain
 + add backend web 10.0.0.11:80
 $ lb -c "compare 1 2 | json"
-{"schema":1,"compare":{"between":{"from":1,"to":2},"changes":[{"kind":"backend","name":"web/10.0.0.11:80","change":"changed","before":"add backend web 10.0.0.11:80","after":"add backend web 10.0.0.11:80 admin drain"}]}}
+{"schema":1,"compare":{"from":1,"to":2,"changes":[{"kind":"backend","name":"web/10.0.0.11:80","change":"changed","before":"add backend web 10.0.0.11:80","after":"add backend web 10.0.0.11:80 admin drain"}]}}
 $ lb -c "compare 99"
 error: revision 99 is not kept
 [1]
@@ -67,7 +67,7 @@ error: nothing was applied (still at r3)
 $ lb -j -c configure -c "add pool b" -c "commit check" -c "discard"
 {"schema":1,"candidate":{"revision":3,"lines":0}}
 {"schema":1,"candidate":{"revision":3,"lines":1}}
-{"schema":1,"check":{"revision":3,"changes":1}}
+{"schema":1,"check":{"revision":3,"changes":1,"impact":{"flows":0,"flows_moved":0,"flows_without_backend":0,"flows_ended":0},"maglev":[{"pool":"web","slots":65537,"slots_moved":0}],"no_backend":[]}}
 {"schema":1,"candidate":{"revision":3,"lines":null}}
 $ lb -c "help commit"
 commit [check|confirmed MIN] [comment TEXT]
@@ -101,3 +101,22 @@ error: --confirmed takes the script as a whole, --each does not. See `lb --help`
 $ lb -c "help confirm"
 confirm
 keep what `commit confirmed` has brought into force
+# What it would do, before it does.
+$ lb -q <<END
+> add interface ext role frontend address 203.0.113.1/24
+> add interface int role backend address 10.0.0.1/24
+> add service web 203.0.113.10:80/tcp pool web
+> END
+$ lb -c configure -c "set backend web 10.0.0.11:80 weight 0" -c compare -c "commit check" -c "lookup 198.51.100.7:1 203.0.113.10:80/tcp" -c discard
+- add backend web 10.0.0.11:80 weight 9 admin drain
++ add backend web 10.0.0.11:80 weight 0 admin drain
+service web has no backend, as now.
+warning: all weights are 0 in pool "web"
+would change 1 object.
+service web has no backend, as now.
+in the candidate: service web
+DROP no_backend: no usable backend in the service's pool
+$ lb -c configure -c "enable backend web 10.0.0.11:80" -c "add backend web 10.0.0.12:80" -c "commit check" -c discard
+r9 active.
+would change 1 object.
+pool web: 10.0 % of its Maglev table moves.

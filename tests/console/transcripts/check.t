@@ -14,7 +14,7 @@ would change 2 objects.
 [5]
 $ lb -j --check -f web.lb
 warning: no network of an interface and no route reaches backend "web/10.0.0.11:80"
-{"schema":1,"check":{"revision":0,"changes":2}}
+{"schema":1,"check":{"revision":0,"changes":2,"impact":{"flows":0,"flows_moved":0,"flows_without_backend":0,"flows_ended":0},"maglev":[],"no_backend":[]}}
 [5]
 $ lb -q --check -f web.lb
 warning: no network of an interface and no route reaches backend "web/10.0.0.11:80"
