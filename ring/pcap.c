@@ -36,7 +36,7 @@ struct pcap_sink {
 	uint8_t buffer[PCAP_FRAME_MAX];
 };
 
-_Static_assert(PCAP_HEADROOM >= 64, "what frame.headroom promises");
+_Static_assert((int)PCAP_HEADROOM >= (int)FRAME_HEADROOM_MIN, "what frame.headroom promises");
 
 /* Takes `stream` over, also where it fails. */
 static int open_capture(struct pcap_source *source, FILE *stream, char *error, size_t error_size)

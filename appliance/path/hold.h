@@ -27,7 +27,7 @@ enum {
 	HOLD_NEIGHBOR_MAX = 1024, /* SEMANTICS 7 */
 	HOLD_FRAGMENT_MAX = 4096, /* SEMANTICS 9 */
 	HOLD_MAX = HOLD_NEIGHBOR_MAX + HOLD_FRAGMENT_MAX,
-	HOLD_HEADROOM = 64,       /* writable bytes before a held frame, as ring frames have them */
+	HOLD_HEADROOM = FRAME_HEADROOM_MIN,
 };
 
 struct held {

@@ -102,7 +102,10 @@ struct snapshot_pool {
 /* How packets reach a backend (SEMANTICS 5); a flow keeps the mode that it was born with. */
 #define FORWARD_MODES(X) \
 	X(NAT, "nat") \
-	X(FULLNAT, "fullnat")
+	X(FULLNAT, "fullnat") \
+	X(DSR, "dsr") \
+	X(IPIP, "ipip") \
+	X(GUE, "gue")
 
 enum forward_mode {
 #define X(name, text) FORWARD_##name,
@@ -112,6 +115,13 @@ enum forward_mode {
 };
 
 const char *forward_mode_text(enum forward_mode mode);
+
+/* True where the backend gets the client's packet as it came, TTL included, and answers it past the
+ * appliance. */
+static inline bool mode_hands_over(enum forward_mode mode)
+{
+	return mode == FORWARD_DSR || mode == FORWARD_IPIP || mode == FORWARD_GUE;
+}
 
 /* source-rewrite: clients of one network are shown to backends as if of another, equally large one. */
 struct snapshot_rewrite {

@@ -15,6 +15,7 @@ enum {
 	ETHERTYPE_IPV6 = 0x86dd,
 
 	PROTOCOL_NUMBER_ICMP = 1,
+	PROTOCOL_NUMBER_IPIP = 4,
 	PROTOCOL_NUMBER_TCP = 6,
 	PROTOCOL_NUMBER_UDP = 17,
 
@@ -24,6 +25,8 @@ enum {
 	TCP_SIZE_MIN = 20,
 	UDP_SIZE = 8,
 	ICMP_SIZE = 8,
+
+	IPV4_MTU_MIN = 68, /* RFC 791: what every link carries */
 };
 
 struct WIRE mac_address { uint8_t byte[6]; };
@@ -68,7 +71,7 @@ struct WIRE tcp {
 };
 _Static_assert(sizeof(struct tcp) == TCP_SIZE_MIN, "RFC 9293");
 
-enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16 };
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_CWR = 128 };
 
 /* RFC 768. */
 struct WIRE udp { be16 source, destination, length, checksum; };
@@ -81,12 +84,15 @@ _Static_assert(sizeof(struct icmp) == ICMP_SIZE, "RFC 792");
 enum {
 	ICMP_ECHO_REPLY = 0,
 	ICMP_UNREACHABLE = 3,
-	ICMP_PORT_UNREACHABLE = 3,     /* codes of ICMP_UNREACHABLE */
+	ICMP_HOST_UNREACHABLE = 1,     /* codes of ICMP_UNREACHABLE */
+	ICMP_PORT_UNREACHABLE = 3,
 	ICMP_FRAGMENTATION_NEEDED = 4,
+	ICMP_SOURCE_ROUTE_FAILED = 5,
 	ICMP_SOURCE_QUENCH = 4,
 	ICMP_REDIRECT = 5,
 	ICMP_ECHO_REQUEST = 8,
 	ICMP_TIME_EXCEEDED = 11,
+	ICMP_TTL_EXCEEDED = 0,         /* a code of it */
 	ICMP_PARAMETER_PROBLEM = 12,
 };
 
