@@ -196,6 +196,17 @@ void fragment_remember(struct path *path, const struct packet *packet,
 	}
 }
 
+void fragment_published(struct path *path, const struct snapshot *old, const struct snapshot *new)
+{
+	struct fragments *table = path->fragments;
+	const struct fifo *known = &table->list[DATAGRAM_KNOWN];
+
+	if (!old || old->bridge.on == new->bridge.on)
+		return;
+	while (known->count)
+		forget(path, &table->datagram[known->head]);
+}
+
 static uint64_t list_deadline(const struct fragments *table, enum datagram_state state)
 {
 	const struct fifo *list = &table->list[state];

@@ -60,6 +60,9 @@ enum verdict fragment_hold(struct path *path, const struct packet *packet);
 void fragment_remember(struct path *path, const struct packet *packet,
 		       const struct fragment_fate *fate);
 
+/* Follows a swap: what was decided in another topology says nothing in this one. */
+void fragment_published(struct path *path, const struct snapshot *old, const struct snapshot *new);
+
 /* Forgets and times out what is due, at most FRAGMENT_TICK_MAX datagrams. */
 enum { FRAGMENT_TICK_MAX = 64 };
 void fragment_tick(struct path *path);

@@ -129,6 +129,7 @@ void path_publish(struct path *path, const struct snapshot *snapshot, uint64_t n
 	adopt_slots(path, snapshot);
 	neighbor_published(path, old, snapshot);
 	arp_published(path, old, snapshot);
+	fragment_published(path, old, snapshot);
 	checks_published(path);
 }
 

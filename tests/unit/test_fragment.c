@@ -319,6 +319,25 @@ static void a_fragment_too_large_to_wait_is_dropped(void **state)
 	world_free(world);
 }
 
+/* Where the first one left is of another kind there: an interface here, all frontends there. */
+static void what_was_decided_in_another_topology_is_forgotten(void **state)
+{
+	struct world *world = resolved_world();
+
+	(void)state;
+	assert_int_equal(receive_fragment(world, ID, 0, MORE, 0), VERDICT_FORWARDED);
+	world_next(world)->snapshot.bridge.on = true;
+	world_publish(world);
+	world_next(world)->snapshot.bridge.on = false;
+	world_publish(world);
+	assert_int_equal(receive_fragment(world, ID, 3, NO_MORE, 1), VERDICT_HELD);
+	assert_int_equal(receive_fragment(world, ID, 0, MORE, 0), VERDICT_FORWARDED);
+	world_next(world);
+	world_publish(world);
+	assert_int_equal(receive_fragment(world, ID, 6, NO_MORE, 1), VERDICT_FORWARDED);
+	world_free(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +357,7 @@ int main(void)
 		cmocka_unit_test(room_is_given_back_when_the_first_comes),
 		cmocka_unit_test(a_full_table_forgets_nothing_before_its_time),
 		cmocka_unit_test(a_fragment_too_large_to_wait_is_dropped),
+		cmocka_unit_test(what_was_decided_in_another_topology_is_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("fragment", tests, NULL, NULL);
