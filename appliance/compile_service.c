@@ -8,7 +8,9 @@
 static uint8_t forward_mode(uint32_t mode)
 {
 	static const uint8_t modes[] = {
-		[MODE_NAT] = FORWARD_NAT, [MODE_FULLNAT] = FORWARD_FULLNAT,
+		[MODE_NAT] = FORWARD_NAT,   [MODE_FULLNAT] = FORWARD_FULLNAT,
+		[MODE_DSR] = FORWARD_DSR,   [MODE_IPIP] = FORWARD_IPIP,
+		[MODE_GUE] = FORWARD_GUE,
 	};
 
 	return modes[mode];

@@ -27,6 +27,7 @@ static const struct column lookup_columns[] = {
 	{"next_hop_mac", NULL, COLUMN_TEXT},
 	{"neighbor", NULL, COLUMN_TEXT},
 	{"mtu", NULL, COLUMN_COUNT},
+	{"packet_max", NULL, COLUMN_COUNT},
 	{"verdict", NULL, COLUMN_TEXT},
 	{"reason", NULL, COLUMN_TEXT},
 	{"candidate", NULL, COLUMN_FLAG},
@@ -55,6 +56,14 @@ const char *lookup_how_text(enum lookup_how how)
 	};
 
 	return texts[how];
+}
+
+/* The largest packet of a client that fits, wrapped as it will be. */
+static uint32_t packet_max(const struct answer *answer)
+{
+	uint32_t overhead = tunnel_overhead(answer->lookup.mode);
+
+	return answer->mtu > overhead ? answer->mtu - overhead : 0;
 }
 
 /* Replies would leave by it, so clients are behind it. */
@@ -139,6 +148,30 @@ static void write_source(FILE *lines, const struct lookup *lookup)
 	fprintf(lines, "  %s, source %s\n", forward_mode_text(lookup->mode), text);
 }
 
+/* How a packet leaves that is handed over as it came. */
+static void write_mode(FILE *lines, const struct answer *answer)
+{
+	const struct tunnel *tunnel = &answer->lookup.tunnel;
+	enum forward_mode mode = answer->lookup.mode;
+	struct endpoint source = {tunnel->source, from_be16(tunnel->source_port)};
+	struct endpoint destination = {tunnel->destination, GUE_PORT};
+	char from[TEXT_SIZE], to[TEXT_SIZE];
+
+	if (mode == FORWARD_DSR)
+		fprintf(lines, "  dsr, to the MAC of the next hop\n");
+	if (!tunnel_overhead(mode))
+		return;
+	if (mode == FORWARD_GUE) {
+		format_endpoint(source, from, sizeof(from));
+		format_endpoint(destination, to, sizeof(to));
+	} else {
+		format_address(source.address, from, sizeof(from));
+		format_address(destination.address, to, sizeof(to));
+	}
+	fprintf(lines, "  %s, %s -> %s, packets of up to %u bytes\n", forward_mode_text(mode), from,
+		to, packet_max(answer));
+}
+
 static void write_way(FILE *lines, const struct answer *answer)
 {
 	const struct lookup *lookup = &answer->lookup;
@@ -185,8 +218,10 @@ static void write_lines(const struct answer *answer, char ret_text[static LINES_
 		fprintf(lines, "  once its first check has succeeded\n");
 	if (answer->disguised)
 		write_source(lines, &answer->lookup);
-	if (answer->out)
+	if (answer->out) {
+		write_mode(lines, answer);
 		write_way(lines, answer);
+	}
 	if (verdict_is_drop(verdict))
 		fprintf(lines, "DROP %s: %s\n", verdict_name(verdict), verdict_text(verdict));
 	else if (verdict == VERDICT_HELD)
@@ -241,7 +276,7 @@ static void report_way(struct report *report, const struct answer *answer)
 	report_name(report, answer->in);
 	report_name(report, answer->out);
 	if (!answer->out) {
-		report_nulls(report, 4); /* next_hop to mtu */
+		report_nulls(report, 5); /* next_hop to packet_max */
 		return;
 	}
 	if (lookup->bridged) {
@@ -252,6 +287,7 @@ static void report_way(struct report *report, const struct answer *answer)
 		report_name(report, lookup->neighbor);
 	}
 	report_number(report, answer->mtu);
+	report_number(report, packet_max(answer));
 }
 
 /* Takes the report over. */

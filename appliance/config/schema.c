@@ -77,6 +77,9 @@ static const struct keyword affinities[] = {
 static const struct keyword modes[] = {
 	{"nat", MODE_NAT, "rewrites the destination, and the source of replies"},
 	{"fullnat", MODE_FULLNAT, "the client's address as well, to one of the appliance"},
+	{"dsr", MODE_DSR, "changes MACs only; the backend holds the VIP and answers directly"},
+	{"ipip", MODE_IPIP, "wraps in IPv4; the backend holds the VIP and answers directly"},
+	{"gue", MODE_GUE, "wraps in UDP to port 6080; otherwise as ipip"},
 	{0},
 };
 

@@ -143,6 +143,8 @@ int config_validate(const struct config *config, void (*warn)(void *context, con
 		if (!result)
 			result = validate_services(&validation);
 		if (!result)
+			result = validate_modes(&validation);
+		if (!result)
 			validate_intent(&validation);
 	} else {
 		snprintf(error, error_size, "out of memory");

@@ -47,6 +47,8 @@ int validate_network(struct validation *validation);
 int validate_bridge(struct validation *validation);
 /* Checks, backends, services. 0 or -EINVAL. */
 int validate_services(struct validation *validation);
+/* What the services' modes ask of their backends. 0 or -EINVAL. */
+int validate_modes(struct validation *validation);
 /* What is allowed but hardly meant. */
 void validate_intent(struct validation *validation);
 

@@ -53,7 +53,7 @@ static int validate_addresses(struct validation *validation)
 }
 
 /* A bump in the wire is no hop: it chooses no MAC to send to. */
-static int validate_modes(struct validation *validation)
+static int validate_nat_only(struct validation *validation)
 {
 	char mode[NAME_SIZE];
 
@@ -78,5 +78,5 @@ int validate_bridge(struct validation *validation)
 
 	if (!error)
 		error = validate_addresses(validation);
-	return error ? error : validate_modes(validation);
+	return error ? error : validate_nat_only(validation);
 }

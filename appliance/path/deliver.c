@@ -72,6 +72,8 @@ static void count_reply(struct path *path, const struct answer *answer, uint32_t
 bool deliver_find(struct path *path, struct packet *packet, const struct delivery *delivery,
 		  enum verdict *ret_drop)
 {
+	packet->mode = delivery->mode;
+	packet->tunnel = tunnel_to(delivery->address, packet->hash);
 	return egress_find(path, packet, delivery->address, NONE, ret_drop);
 }
 
@@ -80,6 +82,8 @@ enum verdict deliver_send(struct path *path, struct packet *packet, const struct
 	count_forward(path, delivery, packet->ip_length);
 	trace_delivered(path, delivery);
 	packet->backend = delivery->backend;
+	if (mode_hands_over(delivery->mode))
+		return egress_send(path, packet);
 	rewrite_destination(packet, delivery->address, delivery->port);
 	if (!same32(delivery->source_address, packet->source) ||
 	    !same16(delivery->source_port, packet->source_port))

@@ -40,7 +40,7 @@ struct answer answer_of(const struct flow *flow);
 /* True where replies cross the appliance and are told apart by what the backend sees. */
 static inline bool mode_sees_replies(enum forward_mode mode)
 {
-	return mode == FORWARD_NAT || mode == FORWARD_FULLNAT;
+	return !mode_hands_over(mode);
 }
 
 /* True where only a flow knows whom the backend's replies are for. */

@@ -6,26 +6,21 @@
 #include "appliance/path/checksum.h"
 #include "appliance/path/icmp.h"
 #include "appliance/path/rewrite.h"
+#include "appliance/path/segment.h"
 #include "appliance/path/traced.h"
 
 /* The largest IP packet that the frame becomes on the wire: of a super-frame, one segment. */
 static uint32_t wire_size(const struct packet *packet)
 {
-	uint32_t headers = packet->ip_length - packet->l4_length;
-
-	if (!packet->frame->offload.gso_type)
+	if (!packet->frame->offload.gso_type || packet->fragment != FRAGMENT_NONE)
 		return packet->ip_length;
-	if (packet->protocol == PROTOCOL_NUMBER_TCP)
-		headers += (packet_tcp(packet)->offset >> 4) * 4U;
-	else
-		headers += UDP_SIZE;
-	return headers + packet->frame->offload.gso_size;
+	return packet->ip_length - packet->l4_length + segment_l4_header(packet) +
+	       packet->frame->offload.gso_size;
 }
 
-static bool may_be_fragmented(const struct packet *packet)
+static bool may_be_fragmented(const struct packet *packet, uint32_t room)
 {
-	return !(from_be16(packet->ip->fragment) & IPV4_DONT_FRAGMENT) &&
-	       !packet->frame->offload.gso_type;
+	return !(from_be16(packet->ip->fragment) & IPV4_DONT_FRAGMENT) && room >= IPV4_MTU_MIN;
 }
 
 /* What the packet's way out takes; 0: it is down. */
@@ -39,12 +34,20 @@ static uint32_t mtu_of(const struct path *path, const struct packet *packet)
 	return out->up ? out->mtu : 0;
 }
 
+/* Bytes of the packet itself that fit: what it is wrapped in counts, too. */
+static uint32_t room_for(const struct path *path, const struct packet *packet)
+{
+	uint32_t mtu = mtu_of(path, packet), overhead = tunnel_overhead(packet->mode);
+
+	return mtu > overhead ? mtu - overhead : 0;
+}
+
 bool egress_admits(struct path *path, const struct packet *packet, enum verdict *ret_drop)
 {
-	uint32_t mtu = mtu_of(path, packet);
+	uint32_t room = room_for(path, packet);
 
 	*ret_drop = DROP_interface_down;
-	if (!mtu)
+	if (!mtu_of(path, packet))
 		return false;
 	*ret_drop = DROP_ttl_expired;
 	if (packet->ip->ttl <= 1 && !path->snapshot->bridge.on) {
@@ -52,9 +55,9 @@ bool egress_admits(struct path *path, const struct packet *packet, enum verdict 
 		return false;
 	}
 	*ret_drop = DROP_too_big;
-	if (wire_size(packet) > mtu && !may_be_fragmented(packet)) {
+	if (wire_size(packet) > room && !may_be_fragmented(packet, room)) {
 		icmp_error(path, packet, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED,
-			   (uint16_t)mtu);
+			   (uint16_t)room);
 		return false;
 	}
 	return true;
@@ -76,6 +79,7 @@ bool egress_find(struct path *path, struct packet *packet, be32 destination, uin
 	if (!route)
 		return false;
 	packet->out_interface = route->interface;
+	packet->tunnel.source = route->source;
 	if (route->via.raw)
 		packet->next_hop = route->via;
 	return egress_admits(path, packet, ret_drop);
@@ -119,19 +123,29 @@ static void finish_fragment(struct ipv4 *ip, uint32_t header, uint32_t payload, 
 	ip->checksum = checksum_field(checksum_add(0, ip, header));
 }
 
-/* A complete frame. `in_interface`: where it was received; NONE: it is the appliance's own. */
+/* A complete frame, its packet wrapped where the mode says so. `in_interface`: where it was received;
+ * NONE: it is the appliance's own, or a piece of what was received, which is one frame and is counted
+ * as one. */
 static enum verdict send_frame(struct path *path, const struct packet *packet, struct frame *frame,
 			       uint32_t in_interface)
 {
-	if (!path->snapshot->bridge.on)
-		return neighbor_transmit(path, frame, in_interface, packet->out_interface,
-					 packet->next_hop);
-	bridge_transmit(path, frame, packet->out_interface, in_interface == NONE);
-	return VERDICT_FORWARDED;
+	enum verdict verdict = VERDICT_FORWARDED;
+
+	if (tunnel_overhead(packet->mode))
+		tunnel_wrap(frame, packet->mode, &packet->tunnel, &path->tunnel_id);
+	if (path->snapshot->bridge.on)
+		bridge_transmit(path, frame, packet->out_interface, in_interface == NONE);
+	else
+		verdict = neighbor_transmit(path, frame, in_interface, packet->out_interface,
+					    packet->next_hop);
+	bool is_piece = in_interface == NONE && !packet->originated;
+	if (is_piece && !verdict_is_drop(verdict))
+		trace_sent(path, packet->out_interface, (const struct ethernet *)frame->data);
+	return verdict;
 }
 
-/* RFC 791 section 3.2. The pieces go out as frames of the appliance's own: what was received is one
- * frame, and is counted as one. */
+/* RFC 791 section 3.2. What goes into a tunnel is cut before it is wrapped: the backend's tunnel has
+ * nothing to put together, and each piece has ports to be spread by (RFC 4459 section 3.1). */
 static enum verdict send_fragments(struct path *path, struct packet *packet, uint32_t mtu)
 {
 	const uint8_t *payload = packet->l4;
@@ -139,10 +153,10 @@ static enum verdict send_fragments(struct path *path, struct packet *packet, uin
 	uint32_t first = (field & IPV4_OFFSET_MASK) * 8U;
 	enum verdict verdict = VERDICT_FORWARDED;
 
-	checksum_finish(packet);
 	for (uint32_t done = 0; done < packet->l4_length;) {
 		struct frame piece = {
-			.data = path->scratch,
+			.data = path->scratch + TUNNEL_OVERHEAD_MAX,
+			.headroom = TUNNEL_OVERHEAD_MAX,
 			.vlan_tci = packet->frame->vlan_tci,
 			.vlan_tpid = packet->frame->vlan_tpid,
 		};
@@ -161,27 +175,63 @@ static enum verdict send_fragments(struct path *path, struct packet *packet, uin
 		memcpy((uint8_t *)ip + header, payload + done, size);
 		finish_fragment(ip, header, size, first + done,
 				size < left || (field & IPV4_MORE_FRAGMENTS));
-		piece.length = ETHERNET_SIZE + header + size;
+		piece.length = piece.wire_length = ETHERNET_SIZE + header + size;
 		verdict = send_frame(path, packet, &piece, NONE);
 		if (verdict_is_drop(verdict))
 			return verdict;
-		trace_sent(path, packet->out_interface, (const struct ethernet *)piece.data);
 		done += size;
+	}
+	return VERDICT_FORWARDED;
+}
+
+/* Padding that the receiving link needed stays behind; bridged, it crosses where it fits. */
+static void leave_padding(const struct path *path, const struct packet *packet)
+{
+	struct frame *frame = packet->frame;
+
+	if (!path->snapshot->bridge.on || frame->length > ETHERNET_SIZE + mtu_of(path, packet))
+		frame->length = ETHERNET_SIZE + packet->ip_length;
+}
+
+/* A packet that is no super-frame. */
+static enum verdict send_packet(struct path *path, struct packet *packet, uint32_t in_interface)
+{
+	uint32_t room = room_for(path, packet);
+
+	if (packet->ip_length > room || tunnel_overhead(packet->mode))
+		checksum_finish(packet);
+	if (packet->ip_length > room)
+		return send_fragments(path, packet, room);
+	leave_padding(path, packet);
+	return send_frame(path, packet, packet->frame, in_interface);
+}
+
+/* The kernel cannot cut what is in a tunnel, and cuts to the size that the sender has said only. */
+static enum verdict send_segments(struct path *path, const struct packet *packet)
+{
+	struct segments segments;
+
+	if (!segments_begin(&segments, packet))
+		return DROP_too_big;
+	while (segments_next(&segments)) {
+		enum verdict verdict = send_packet(path, &segments.packet, NONE);
+
+		if (verdict_is_drop(verdict))
+			return verdict;
 	}
 	return VERDICT_FORWARDED;
 }
 
 enum verdict egress_send(struct path *path, struct packet *packet)
 {
-	uint32_t mtu = mtu_of(path, packet);
-	bool bridged = path->snapshot->bridge.on;
+	uint32_t in_interface = packet->originated ? NONE : packet->frame->interface;
 
-	if (!bridged)
+	if (!path->snapshot->bridge.on && !mode_hands_over(packet->mode))
 		rewrite_ttl(packet);
-	if (packet->ip_length > mtu && may_be_fragmented(packet))
-		return send_fragments(path, packet, mtu);
-	/* Padding that the receiving link needed stays behind. */
-	if (!bridged || packet->frame->length > ETHERNET_SIZE + mtu)
-		packet->frame->length = ETHERNET_SIZE + packet->ip_length;
-	return send_frame(path, packet, packet->frame, packet->frame->interface);
+	if (!packet->frame->offload.gso_type)
+		return send_packet(path, packet, in_interface);
+	if (tunnel_overhead(packet->mode) || wire_size(packet) > room_for(path, packet))
+		return send_segments(path, packet);
+	leave_padding(path, packet);
+	return send_frame(path, packet, packet->frame, in_interface);
 }

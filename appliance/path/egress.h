@@ -14,11 +14,13 @@
 bool egress_find(struct path *path, struct packet *packet, be32 destination, uint32_t prefer,
 		 enum verdict *ret_drop);
 
-/* The rest of that, where packet->out_interface is known already: link, TTL and MTU. */
+/* The rest of that, where packet->out_interface is known already: link, TTL and MTU, of which what
+ * packet->mode wraps it in takes its part. */
 bool egress_admits(struct path *path, const struct packet *packet, enum verdict *ret_drop);
 
-/* Takes a hop off the TTL, unless bridged, and sends the packet, in fragments where it is larger
- * than the MTU. */
+/* Sends the packet: with a hop off its TTL, unless bridged or in a mode that hands it over as it came;
+ * wrapped where the mode says so; in pieces where it is larger than the way out takes, or a super-frame
+ * that the kernel could not cut there. */
 enum verdict egress_send(struct path *path, struct packet *packet);
 
 #endif

@@ -39,6 +39,8 @@ struct fragment_fate {
 	be32 next_hop;
 	uint32_t interface; /* where it leaves */
 	uint32_t backend;   /* id, or NONE */
+	uint8_t mode;       /* enum forward_mode */
+	struct tunnel tunnel;
 };
 
 /* Bytes of memory, to be aligned to 64 and zeroed. `seed` is the table's hash's. */

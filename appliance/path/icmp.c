@@ -118,14 +118,33 @@ static uint32_t quote_size(const struct packet *packet, uint32_t link_mtu)
 	return packet->ip_length < room ? packet->ip_length : room;
 }
 
+/* To the backend that holds one of our VIPs and has sent a reply in its name: the way that packets of
+ * its flow go. */
+static void send_to_holder(struct path *path, const struct originate *what, uint8_t *bytes,
+			   size_t l4_length)
+{
+	struct frame frame = originate_frame(what, bytes, l4_length, 0);
+	struct packet error;
+	enum verdict ignored;
+
+	frame.headroom = FRAME_HEADROOM_MIN;
+	if (!packet_parse_ipv4(&error, &frame, &ignored))
+		return;
+	error.originated = true;
+	icmp_translate(path, &error);
+}
+
 void icmp_error(struct path *path, const struct packet *packet, uint8_t type, uint8_t code,
 		uint16_t mtu)
 {
-	struct snapshot_route way_back;
-	uint8_t bytes[ETHERNET_SIZE + ERROR_SIZE_MAX];
+	bool to_holder = is_vip(path->snapshot, packet->source);
+	struct snapshot_route way_back = {.interface = packet->frame->interface};
+	uint8_t room[FRAME_HEADROOM_MIN + ETHERNET_SIZE + ERROR_SIZE_MAX];
+	uint8_t *bytes = room + FRAME_HEADROOM_MIN;
 	struct icmp *icmp = (struct icmp *)(bytes + ORIGINATE_HEADERS);
 
-	if (!may_be_told(packet) || !originate_way_back(path, packet, &way_back))
+	if (!may_be_told(packet) ||
+	    (!to_holder && !originate_way_back(path, packet, &way_back)))
 		return;
 	/* The id of what it is about: the sender keeps those apart. */
 	struct originate what = {
@@ -143,5 +162,8 @@ void icmp_error(struct path *path, const struct packet *packet, uint8_t type, ui
 	*icmp = (struct icmp){.type = type, .code = code, .sequence = to_be16(mtu)};
 	memcpy(icmp + 1, packet->ip, quoted);
 	icmp->checksum = checksum_of(icmp, ICMP_SIZE + quoted);
-	originate_answer(path, &what, bytes, ICMP_SIZE + quoted, &way_back, packet);
+	if (to_holder)
+		send_to_holder(path, &what, bytes, ICMP_SIZE + quoted);
+	else
+		originate_answer(path, &what, bytes, ICMP_SIZE + quoted, &way_back, packet);
 }

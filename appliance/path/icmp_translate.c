@@ -1,8 +1,11 @@
 /* ICMP errors about flows: from the tuple of the packet that they quote, turned around, the flow is
- * found as that packet's answer would find it. */
+ * found as that packet's answer would find it. Where the mode hands packets over as they come, the
+ * quoted reply is the backend's own, and the error is handed over alike. */
 #include "appliance/path/checksum.h"
+#include "appliance/path/deliver.h"
 #include "appliance/path/egress.h"
 #include "appliance/path/icmp.h"
+#include "appliance/path/icmp_tunnel.h"
 #include "appliance/path/quote.h"
 #include "appliance/path/rewrite.h"
 #include "appliance/path/select.h"
@@ -14,6 +17,8 @@ struct translation {
 	be32 source;        /* of the error, once translated */
 	uint32_t interface; /* to leave by if there is a choice */
 	uint32_t backend;   /* id */
+	uint8_t mode;       /* enum forward_mode */
+	uint64_t hash;      /* of the flow, as it goes forward */
 };
 
 /* About a reply, to the backend that sent it, as `delivery` would reach it. A client that says so
@@ -36,6 +41,7 @@ static struct translation to_backend(const struct packet *packet, const struct d
 		.source = hidden ? delivery->source_address : packet->source,
 		.interface = NONE,
 		.backend = delivery->backend,
+		.mode = delivery->mode,
 	};
 }
 
@@ -133,10 +139,28 @@ static bool find_translation(struct path *path, const struct packet *packet,
 	if (!same32(packet->destination, quote->ip->source))
 		return false;
 	const struct flow *flow = flow_find(&path->flows, &answer, hash, path->now_ns, &direction);
-	if (!flow)
-		return without_flow(path, packet, &answer, ret_translation);
-	*ret_translation = by_flow(packet, flow, direction);
+	if (flow)
+		*ret_translation = by_flow(packet, flow, direction);
+	else if (!without_flow(path, packet, &answer, ret_translation))
+		return false;
+	ret_translation->hash = hash;
 	return true;
+}
+
+static enum verdict hand_over(struct path *path, struct packet *packet,
+			      const struct translation *translation)
+{
+	const struct delivery delivery = {
+		.address = translation->sent.source,
+		.mode = translation->mode,
+	};
+	enum verdict drop;
+
+	packet->hash = translation->hash;
+	if (!deliver_find(path, packet, &delivery, &drop))
+		return drop;
+	packet->backend = translation->backend;
+	return egress_send(path, packet);
 }
 
 enum verdict icmp_translate(struct path *path, struct packet *packet)
@@ -151,7 +175,9 @@ enum verdict icmp_translate(struct path *path, struct packet *packet)
 	if (!quote_read(packet, &quote))
 		return DROP_icmp_malformed;
 	if (!find_translation(path, packet, &quote, &translation))
-		return DROP_icmp_unmatched;
+		return icmp_from_tunnel(path, packet, &quote);
+	if (mode_hands_over(translation.mode))
+		return hand_over(path, packet, &translation);
 	const struct flow_tuple *sent = &translation.sent;
 	if (!egress_find(path, packet, sent->source, translation.interface, &drop))
 		return drop;

@@ -36,8 +36,8 @@ struct service_state {
  * holds up a batch. */
 enum { FLOW_EXPIRE_BUDGET = 256 };
 
-/* Largest frame that the path builds: an IP packet and its Ethernet header. */
-enum { SCRATCH_SIZE = ETHERNET_SIZE + UINT16_MAX };
+/* Largest frame that the path builds: an IP packet, its Ethernet header, and one to wrap it in. */
+enum { SCRATCH_SIZE = TUNNEL_OVERHEAD_MAX + ETHERNET_SIZE + UINT16_MAX };
 
 /* Frames that were traced. */
 struct traces {
@@ -66,6 +66,7 @@ struct path {
 	struct backend_state *backend; /* BACKENDS_MAX, by slot */
 	struct service_state *service; /* SERVICES_MAX, by slot */
 	struct path_counters counters;
+	uint16_t tunnel_id;       /* of the last outer header that had to have one */
 	uint32_t counted[INTERFACES_MAX]; /* the interface's id that the counters are of */
 	uint8_t scratch[SCRATCH_SIZE]; /* the frame that is being built */
 };

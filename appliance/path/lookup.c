@@ -14,7 +14,8 @@ static void look_across(const struct path *path, struct lookup *lookup)
 				  VERDICT_FORWARDED : DROP_interface_down;
 }
 
-static void look_out(struct path *path, be32 destination, struct lookup *lookup)
+static void look_out(struct path *path, be32 destination, const struct flow_tuple *tuple,
+		     struct lookup *lookup)
 {
 	if (path->snapshot->bridge.on) {
 		look_across(path, lookup);
@@ -27,6 +28,8 @@ static void look_out(struct path *path, be32 destination, struct lookup *lookup)
 		lookup->verdict = DROP_no_route;
 		return;
 	}
+	lookup->tunnel = tunnel_to(destination, flow_hash(tuple, path->flows.seed));
+	lookup->tunnel.source = route->source;
 	lookup->interface = route->interface;
 	lookup->next_hop = route->via.raw ? route->via : destination;
 	lookup->has_mac = neighbor_peek(path, route->interface, lookup->next_hop, &lookup->mac,
@@ -54,7 +57,7 @@ static bool look_at_choice(struct path *path, const struct snapshot_service *ser
 	lookup->slot = choice->slot;
 	lookup->backend = delivery.backend;
 	lookup->mode = delivery.mode;
-	look_out(path, delivery.address, lookup);
+	look_out(path, delivery.address, tuple, lookup);
 	if (delivery.mode == FORWARD_FULLNAT && !verdict_is_drop(lookup->verdict) &&
 	    !source_choose(path, tuple, lookup->interface, lookup->next_hop, &delivery, probes)) {
 		lookup->verdict = DROP_source_ports_exhausted;
@@ -109,7 +112,7 @@ static void look_up(struct path *path, const struct flow_tuple *tuple, uint64_t 
 	ret_lookup->mode = flow->mode;
 	struct delivery delivery = delivery_of(flow);
 	look_at_source(&delivery, ret_lookup);
-	look_out(path, flow->backend_address, ret_lookup);
+	look_out(path, flow->backend_address, &tuple, ret_lookup);
 	if (!flow_admits(&path->flows, flow, 1))
 		ret_lookup->verdict = DROP_requests_used_up;
 }

@@ -17,8 +17,8 @@ size_t originate_tcp(const struct tcp *header, const struct originate *what, voi
 	return sizeof(*tcp);
 }
 
-static struct frame make_frame(const struct originate *what, uint8_t *bytes, size_t l4_length,
-			       uint16_t interface)
+struct frame originate_frame(const struct originate *what, uint8_t *bytes, size_t l4_length,
+			     uint16_t interface)
 {
 	struct ethernet *ethernet = (struct ethernet *)bytes;
 	struct ipv4 *ip = (struct ipv4 *)(ethernet + 1);
@@ -51,7 +51,7 @@ enum verdict originate_send(struct path *path, const struct originate *what, uin
 {
 	if (IPV4_SIZE_MIN + l4_length > path->snapshot->interface[route->interface].mtu)
 		return DROP_too_big;
-	struct frame frame = make_frame(what, bytes, l4_length, route->interface);
+	struct frame frame = originate_frame(what, bytes, l4_length, route->interface);
 	return neighbor_transmit(path, &frame, NONE, route->interface,
 				 route->via.raw ? route->via : what->destination);
 }
@@ -94,7 +94,7 @@ void originate_answer(struct path *path, const struct originate *what, uint8_t *
 		originate_send(path, what, bytes, l4_length, way_back);
 		return;
 	}
-	struct frame frame = make_frame(what, bytes, l4_length, way_back->interface);
+	struct frame frame = originate_frame(what, bytes, l4_length, way_back->interface);
 	struct ethernet *ethernet = (struct ethernet *)bytes;
 	ethernet->source = packet->ethernet->destination;
 	ethernet->destination = packet->ethernet->source;

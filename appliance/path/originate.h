@@ -25,6 +25,10 @@ struct originate {
 	bool dont_fragment;
 };
 
+/* Writes Ethernet type and IP header of a frame of the appliance's own. */
+struct frame originate_frame(const struct originate *what, uint8_t *bytes, size_t l4_length,
+			     uint16_t interface);
+
 /* Sends `bytes`: ORIGINATE_HEADERS bytes, which are filled in here, then `l4_length` bytes complete
  * with their checksum. VERDICT_FORWARDED, VERDICT_HELD, or why it does not leave. */
 enum verdict originate_send(struct path *path, const struct originate *what, uint8_t *bytes,

@@ -7,6 +7,7 @@
 #include "appliance/path/flow.h"
 #include "appliance/path/frame.h"
 #include "appliance/path/snapshot.h"
+#include "appliance/path/tunnel.h"
 #include "appliance/path/verdict.h"
 #include "appliance/path/wire.h"
 
@@ -28,6 +29,7 @@ struct packet {
 	uint8_t protocol;
 	uint8_t tcp_flags;
 	uint8_t fragment;      /* enum fragment_place */
+	bool originated;       /* the appliance's own: was never received */
 
 	/* Of a TCP or UDP packet with its ports; zero otherwise. */
 	struct flow_tuple tuple;
@@ -37,6 +39,8 @@ struct packet {
 	uint32_t backend;      /* stable id */
 	uint32_t out_interface;
 	be32 next_hop;
+	uint8_t mode;          /* enum forward_mode that it leaves in; NAT, too, for what is routed */
+	struct tunnel tunnel;  /* ipip and gue: its outer header */
 };
 
 static inline struct tcp *packet_tcp(const struct packet *packet) { return packet->l4; }

@@ -16,6 +16,7 @@
 #include "appliance/path/arp.h"
 #include "appliance/path/bridge.h"
 #include "appliance/path/egress.h"
+#include "appliance/path/holder.h"
 #include "appliance/path/icmp.h"
 #include "appliance/path/internal.h"
 #include "appliance/path/rewrite.h"
@@ -190,6 +191,8 @@ static void remember_fragment(struct path *path, const struct packet *packet, en
 		.interface = packet->out_interface,
 		.next_hop = packet->next_hop,
 		.backend = packet->backend,
+		.mode = packet->mode,
+		.tunnel = packet->tunnel,
 	};
 
 	fragment_remember(path, packet, &fate);
@@ -207,10 +210,14 @@ static enum verdict follow_fragment(struct path *path, struct packet *packet)
 		return fate->verdict;
 	packet->out_interface = fate->interface;
 	packet->next_hop = fate->next_hop;
+	packet->mode = fate->mode;
+	packet->tunnel = fate->tunnel;
 	if (!egress_admits(path, packet, &drop))
 		return drop;
-	rewrite_source(packet, fate->new_source, (be16){0});
-	rewrite_destination(packet, fate->new_destination, (be16){0});
+	if (!mode_hands_over(packet->mode)) {
+		rewrite_source(packet, fate->new_source, (be16){0});
+		rewrite_destination(packet, fate->new_destination, (be16){0});
+	}
 	return egress_send(path, packet);
 }
 
@@ -251,13 +258,23 @@ static bool is_bystander(const struct path *path, const struct packet *packet, u
 	       !bridge_minds(path, packet, local);
 }
 
+/* True for what comes in a VIP's name from a backend that holds it, and is to be routed: its fragments,
+ * too, as their first one was. All else with a source of our own is a loop, or a forger's. */
+static bool is_holders(struct path *path, const struct packet *packet)
+{
+	return path->snapshot->forwarding && !path->snapshot->bridge.on &&
+	       is_from_backend_side(path, packet) &&
+	       (packet->fragment == FRAGMENT_LATER || holder_is_reply(path, packet));
+}
+
 static enum verdict route_packet(struct path *path, struct packet *packet)
 {
 	uint32_t local = snapshot_local_find(path->snapshot, packet->destination);
 	bool bystander = is_bystander(path, packet, local);
 
 	/* What the appliance has said itself may come by once more, from a router beside it. */
-	if (!bystander && snapshot_local_find(path->snapshot, packet->source) != NONE)
+	if (!bystander && snapshot_local_find(path->snapshot, packet->source) != NONE &&
+	    !is_holders(path, packet))
 		return DROP_ip_source_is_ours;
 	bool heard = is_from_backend_side(path, packet) && packet->fragment != FRAGMENT_LATER &&
 		     heartbeat_heard(path, packet);

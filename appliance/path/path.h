@@ -16,6 +16,7 @@
 #include "appliance/path/frame.h"
 #include "appliance/path/snapshot.h"
 #include "appliance/path/trace.h"
+#include "appliance/path/tunnel.h"
 #include "appliance/path/verdict.h"
 
 struct path;
@@ -172,6 +173,7 @@ struct lookup {
 	enum forward_mode mode;
 	be32 source_address;       /* whom the backend sees; zero: there is none */
 	be16 source_port;
+	struct tunnel tunnel;      /* ipip and gue, where there is an interface */
 	uint32_t interface;        /* where it would leave, or NONE */
 	bool bridged;              /* no next hop: its MACs stay */
 	be32 next_hop;

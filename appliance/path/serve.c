@@ -102,10 +102,13 @@ static enum verdict forward_flow(struct path *path, struct packet *packet, struc
 	return send_forward(path, packet, flow, &delivery);
 }
 
-/* A reply can be mapped back without a flow where one service alone reaches the backend's port. */
-static bool reply_is_unambiguous(const struct path *path, uint32_t service, uint8_t protocol,
-				 const struct delivery *delivery)
+/* A reply can be mapped back without a flow where one service alone reaches the backend's port, or
+ * need not be where it goes past the appliance. */
+static bool reply_finds_its_way(const struct path *path, uint32_t service, uint8_t protocol,
+				const struct delivery *delivery)
 {
+	if (!mode_sees_replies(delivery->mode))
+		return true;
 	uint32_t reply = snapshot_reply_find(path->snapshot, delivery->address, delivery->port,
 					     protocol);
 
@@ -156,7 +159,7 @@ static enum verdict serve_by_table(struct path *path, struct packet *packet, uin
 		return otherwise;
 	struct delivery delivery =
 		delivery_to(path->snapshot, service, choice.backend, &packet->tuple);
-	if (!reply_is_unambiguous(path, index, packet->protocol, &delivery) ||
+	if (!reply_finds_its_way(path, index, packet->protocol, &delivery) ||
 	    !source_is_restorable(path->snapshot, service, packet->source))
 		return otherwise;
 	trace_selected(path, &choice);

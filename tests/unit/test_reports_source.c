@@ -108,6 +108,32 @@ static void where_there_is_none_it_is_null(void **state)
 	stage_free(stage);
 }
 
+static void lookup_tells_how_a_packet_is_handed_over(void **state)
+{
+	static const struct { const char *mode, *line; unsigned most; } rows[] = {
+		{"dsr", "\n  dsr, to the MAC of the next hop\n", 1500},
+		{"ipip", "\n  ipip, 10.0.0.1 -> 10.0.0.11, packets of up to 1480 bytes\n", 1480},
+		{"gue", " -> 10.0.0.11:6080, packets of up to 1472 bytes\n", 1472},
+	};
+	struct world *world = world_web(1024);
+	struct stage *stage = stage_new(world);
+
+	(void)state;
+	world_delete(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.12:8080");
+	world_delete(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.11:8080");
+	world_add(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.11:0");
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		world_set(world, KIND_SERVICE, "name", "web", "mode", rows[i].mode);
+		world_publish(world);
+		const json_t *answer = stage_lookup(stage, CLIENT ":40000", "203.0.113.10:80");
+		assert_source(answer, rows[i].mode, CLIENT, 40000);
+		assert_int_equal(number(answer, "mtu"), WORLD_MTU);
+		assert_int_equal(number(answer, "packet_max"), rows[i].most);
+		assert_non_null(strstr(stage->text, rows[i].line));
+	}
+	stage_free(stage);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +141,7 @@ int main(void)
 		cmocka_unit_test(in_fullnat_it_is_the_appliance),
 		cmocka_unit_test(rewritten_it_is_the_client_in_another_network),
 		cmocka_unit_test(where_there_is_none_it_is_null),
+		cmocka_unit_test(lookup_tells_how_a_packet_is_handed_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

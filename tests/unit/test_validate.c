@@ -141,6 +141,28 @@ static void a_broken_rule_is_told_with_the_objects_that_break_it(void **state)
 		{{"set global topology bridged", "add interface x role frontend address 203.0.113.1/32"},
 		 "203.0.113.1 is an address of interface \"ext\" and of interface \"x\""},
 		{{"add check c arp port 80"}, "check \"c\": port means nothing to a check of type arp"},
+		{{"set service www mode dsr", "add backend web 192.168.0.1:80"},
+		 "service \"www\": mode dsr only changes MAC addresses, so backend \"web/192.168.0.1:80\" "
+		 "must be in a network of an interface, not behind a gateway"},
+		{{"set service www mode dsr", "add route 10.0.0.8/29 via 10.0.0.254"},
+		 "service \"www\": mode dsr only changes MAC addresses, but route \"10.0.0.8/29\" leads "
+		 "to backend \"web/10.0.0.11:80\" by a gateway"},
+		{{"set service www mode dsr", "add backend web 10.0.0.12:8080"},
+		 "service \"www\": mode dsr cannot change ports, so the port of backend "
+		 "\"web/10.0.0.12:8080\" must be 80 or 0"},
+		{{"set service www mode ipip", "add backend web 10.0.0.12:8080"},
+		 "service \"www\": mode ipip cannot change ports, so the port of backend "
+		 "\"web/10.0.0.12:8080\" must be 80 or 0"},
+		{{"add service all 198.51.100.11:0/any pool web mode gue"},
+		 "service \"all\": mode gue cannot change ports, so the port of backend "
+		 "\"web/10.0.0.11:80\" must be 0, as the service has"},
+		{{"add service b 198.51.100.10:80/udp pool web mode gue responses 1"},
+		 "service \"b\": responses means nothing in mode gue, where replies go past the appliance"},
+		{{"add service b 198.51.100.10:80/udp pool web mode dsr back-timeout 9"},
+		 "service \"b\": back-timeout means nothing in mode dsr, where replies go past the appliance"},
+		{{"set global topology bridged", "set service www mode dsr"},
+		 "service \"www\": mode dsr needs topology routed, in topology bridged all services are of "
+		 "mode nat"},
 	};
 
 	(void)state;
@@ -179,6 +201,13 @@ static void what_only_looks_like_a_broken_rule_is_accepted(void **state)
 		{"add service b 10.0.0.10:80/tcp pool web mode fullnat"},
 		{"set service www source-rewrite 203.0.113.0/24 to 10.1.0.0/24"},
 		{"set global fullnat-slices 3 fullnat-slice 3"},
+		{"set service www mode dsr", "add backend web 10.0.0.12:0"},
+		{"set service www mode dsr", "add pool apart", "add backend apart 192.168.0.1:8080"},
+		{"set service www mode dsr", "add route 10.0.0.8/31 via 10.0.0.254",
+		 "add route 10.0.0.0/23 via 10.0.0.254"},
+		{"set service www mode ipip", "add backend web 192.168.0.1:80"},
+		{"set service www mode gue", "add backend web 192.168.0.1:0"},
+		{"add service b 198.51.100.10:80/udp pool web mode gue requests 1 front-timeout 9 lifetime 9"},
 	};
 
 	(void)state;
