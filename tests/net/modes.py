@@ -18,7 +18,9 @@ sees its MTU: between isp and edge for what goes to the client, between core and
 to far. The gateway of the backends is what their mode wants: the appliance, or edge, past it.
 """
 import dataclasses
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from lab import VIP, Lab
 
@@ -34,11 +36,37 @@ class Mode:
     name: str
     gateway: str                                     # of the backends
     prepare: Callable[["ModeLab", str], None] = lambda lab, node: None   # one backend
+    overhead: int = 0                                # bytes that it puts before a packet
+    far: bool = True                                 # it passes routers on the way to a backend
+
+    def server_address(self, node):
+        """Where a server has to be bound that answers from the address it is bound to."""
+        return VIP if self.prepare in (hold_vip, unwrap) else BACKENDS[node]
+
+
+def hold_vip(lab, node, interface="lo"):
+    """The VIP is the backend's own, and nobody on its link may know. As in appliance/operating.md."""
+    lab.run(node, "ip", "address", "add", f"{VIP}/32", "dev", interface)
+    lab.run(node, "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1",
+            "net.ipv4.conf.all.arp_announce=2", "net.ipv4.conf.all.rp_filter=1")
+
+
+def unwrap(lab, node):
+    """The end of a tunnel, which holds the VIP; in place of modules that the kernel may lack."""
+    end = lab.start(node, "/usr/bin/python3", Path(__file__).with_name("unwrap.py"),
+                    lab.mode.name, "tunnel", stdout=subprocess.PIPE, text=True)
+    assert end.stdout.readline() == "ready\n"
+    lab.link(node, "set", "tunnel", "up")
+    hold_vip(lab, node, "tunnel")
+    lab.run(node, "sysctl", "-qw", "net.ipv4.conf.tunnel.rp_filter=2")
 
 
 NAT = Mode("nat", gateway=APPLIANCE)
 FULLNAT = Mode("fullnat", gateway=EDGE)
-MODES = [NAT, FULLNAT]
+DSR = Mode("dsr", gateway=EDGE, prepare=hold_vip, far=False)
+IPIP = Mode("ipip", gateway=EDGE, prepare=unwrap, overhead=20)
+GUE = Mode("gue", gateway=EDGE, prepare=unwrap, overhead=28)
+MODES = [NAT, FULLNAT, DSR, IPIP, GUE]
 ARMS = ["two arms", "one arm"]
 
 
