@@ -112,7 +112,7 @@ static void look_up(struct path *path, const struct flow_tuple *tuple, uint64_t 
 	ret_lookup->mode = flow->mode;
 	struct delivery delivery = delivery_of(flow);
 	look_at_source(&delivery, ret_lookup);
-	look_out(path, flow->backend_address, &tuple, ret_lookup);
+	look_out(path, flow->backend_address, tuple, ret_lookup);
 	if (!flow_admits(&path->flows, flow, 1))
 		ret_lookup->verdict = DROP_requests_used_up;
 }
