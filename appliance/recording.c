@@ -147,6 +147,15 @@ void recording_end(struct recording *recording)
 	free(recording);
 }
 
+/* Where a frame left; NULL: nowhere. */
+static const char *way_out(const struct control *control, const struct outcome *outcome)
+{
+	if (outcome->verdict != VERDICT_FORWARDED || outcome->interface == NONE)
+		return NULL;
+	return outcome->interface == EVERY_FRONTEND ?
+		       "frontends" : overview_interface_name(control, outcome->interface);
+}
+
 /* "17 ext forwarded 10.0.0.11:80 int": by the number that the frame has in the file. */
 static void put_line(const struct recording *recording, const struct captured *captured,
 		     struct buffer *lines)
@@ -156,8 +165,7 @@ static void put_line(const struct recording *recording, const struct captured *c
 	const struct config_backend *backend =
 		outcome->backend == NONE ? NULL : overview_backend_of(control, outcome->backend);
 	const char *in = overview_interface_name(control, captured->frame.interface);
-	const char *out = outcome->interface == NONE || outcome->verdict != VERDICT_FORWARDED ?
-			  NULL : overview_interface_name(control, outcome->interface);
+	const char *out = way_out(control, outcome);
 	char address[TEXT_SIZE] = "-", line[LINE_SIZE];
 	int length;
 

@@ -213,10 +213,10 @@ static void put_drops(struct canvas *canvas, const json_t *drops)
 
 	canvas_put(canvas, STYLE_PLAIN, "DROPS/s");
 	for (unsigned t = 0; t < TELLING; t++)
-		json_array_foreach(drops, i, row)
+		for (i = 0; (row = json_array_get(drops, i)); i++)
 			if (strcmp(text(row, "reason"), telling[t]) == 0)
 				put_reason(canvas, telling[t], number(row, "dropped_per_second"));
-	json_array_foreach(drops, i, row)
+	for (i = 0; (row = json_array_get(drops, i)); i++)
 		if (!is_telling(text(row, "reason")) && number(row, "dropped_per_second"))
 			put_reason(canvas, text(row, "reason"), number(row, "dropped_per_second"));
 	canvas_newline(canvas);
@@ -297,16 +297,18 @@ static uint64_t packets(const json_t *row)
 
 void picture_trends(const json_t *monitor, struct trends *ret_trends)
 {
-	const json_t *row;
+	const json_t *services = json_object_get(monitor, "service");
+	const json_t *backends = json_object_get(monitor, "backend");
+	const json_t *drops = json_object_get(monitor, "drops"), *row;
 	size_t i;
 
 	*ret_trends = (struct trends){0};
-	json_array_foreach(json_object_get(monitor, "service"), i, row)
+	for (i = 0; (row = json_array_get(services, i)); i++)
 		trends_add(ret_trends, "service", "", text(row, "name"), packets(row));
-	json_array_foreach(json_object_get(monitor, "backend"), i, row)
+	for (i = 0; (row = json_array_get(backends, i)); i++)
 		trends_add(ret_trends, "backend", text(row, "pool"), text(row, "address"),
 			   packets(row));
-	json_array_foreach(json_object_get(monitor, "drops"), i, row)
+	for (i = 0; (row = json_array_get(drops, i)); i++)
 		trends_add(ret_trends, "drops", "", text(row, "reason"),
 			   number(row, "dropped_per_second"));
 }

@@ -205,7 +205,7 @@ static struct runs find_runs(const json_t *backends)
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach(backends, i, row) {
+	for (i = 0; (row = json_array_get(backends, i)); i++) {
 		struct run *last = runs.count ? &runs.run[runs.count - 1] : NULL, *more;
 
 		if (last && strcmp(last->pool, text(row, "pool")) == 0) {
@@ -292,7 +292,7 @@ static void add_pool(struct table *table, const struct table *heads, const json_
 			*line = heads->line[i];
 	}
 	line = add_line(table, LINE_POOL, json_array_get(backends, 0));
-	json_array_foreach(backends, i, row)
+	for (i = 0; (row = json_array_get(backends, i)); i++)
 		if (line)
 			add_rates(line, row);
 	add_backends(table, backends, &run, trends, view, false);
@@ -302,13 +302,14 @@ void table_of_services(struct table *table, const json_t *monitor, const struct 
 		       const struct view *view)
 {
 	const json_t *backends = json_object_get(monitor, "backend"), *row;
+	const json_t *services = json_object_get(monitor, "service");
 	bool pool = strcmp(text(json_object_get(monitor, "appliance"), "view"), "pool") == 0;
 	struct runs runs = find_runs(backends);
 	struct table heads = {0};
 	size_t i;
 
 	*table = (struct table){.column = service_columns};
-	json_array_foreach(json_object_get(monitor, "service"), i, row)
+	for (i = 0; (row = json_array_get(services, i)); i++)
 		add_head(&heads, row, trends);
 	sort_lines(heads.line, heads.lines, view->sort);
 	if (!pool)
@@ -322,11 +323,10 @@ void table_of_services(struct table *table, const json_t *monitor, const struct 
 void table_of_drops(struct table *table, const json_t *monitor, const struct trends *trends,
 		    const struct view *view)
 {
-	const json_t *row;
-	size_t i;
+	const json_t *drops = json_object_get(monitor, "drops"), *row;
 
 	*table = (struct table){.column = drops_columns};
-	json_array_foreach(json_object_get(monitor, "drops"), i, row) {
+	for (size_t i = 0; (row = json_array_get(drops, i)); i++) {
 		struct table_line *line;
 
 		if (!number(row, "dropped") || !has_word(row, view->word))
