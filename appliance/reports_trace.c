@@ -104,6 +104,17 @@ static void format_end(const struct trace *trace, be32 address, be16 port, char 
 		format_address(address, ret_text, size);
 }
 
+/* One of all ports has that which the client asked for. */
+static void format_backend(const struct trace *trace, const struct config_backend *backend,
+			   char *ret_text, size_t size)
+{
+	bool reply = trace->flow == TRACE_REPLY;
+	be16 asked = reply ? trace->came.source_port : trace->came.destination_port;
+	uint16_t port = backend->address.port ? backend->address.port : from_be16(asked);
+
+	format_endpoint((struct endpoint){backend->address.address, port}, ret_text, size);
+}
+
 static void format_trace_mac(const struct trace *trace, char *ret_text, size_t size)
 {
 	static const struct mac_address none;
@@ -158,18 +169,14 @@ static struct told tell(const struct control *control, const struct config_servi
 		format_end(trace, trace->came.destination, trace->came.destination_port,
 			   told.came_for, sizeof(told.came_for));
 	}
-	if (took(trace, TRACE_REWRITE)) {
+	if (took(trace, TRACE_REWRITE) && !mode_hands_over((enum forward_mode)trace->mode)) {
 		format_end(trace, trace->left.source, trace->left.source_port, told.left_from,
 			   sizeof(told.left_from));
 		format_end(trace, trace->left.destination, trace->left.destination_port,
 			   told.left_for, sizeof(told.left_for));
 	}
 	if (backend)
-		format_endpoint((struct endpoint){
-			backend->address.address,
-			backend->address.port ? backend->address.port :
-						from_be16(trace->came.destination_port)},
-			told.backend, sizeof(told.backend));
+		format_backend(trace, backend, told.backend, sizeof(told.backend));
 	format_trace_mac(trace, told.mac, sizeof(told.mac));
 	return told;
 }
@@ -225,6 +232,16 @@ static void write_choice(FILE *lines, const struct told *told)
 	if (lookup_has_slot((enum lookup_how)trace->how))
 		fprintf(lines, " slot %" PRIu32, trace->slot);
 	fprintf(lines, " -> %s\n", *told->backend ? told->backend : "?");
+}
+
+/* The backend gets it as it came, or as it came in an outer header. */
+static void write_handover(FILE *lines, const struct told *told)
+{
+	enum forward_mode mode = (enum forward_mode)told->trace->mode;
+
+	fprintf(lines, "%s %s, for %s\n", forward_mode_text(mode),
+		mode == FORWARD_DSR ? "as it came" : "in an outer header",
+		*told->backend ? told->backend : "?");
 }
 
 /* What is changed, and nothing else. */
@@ -284,7 +301,10 @@ static void write_lines(const struct told *told, char ret_text[static LINES_SIZE
 	}
 	if (took(trace, TRACE_REWRITE)) {
 		write_step(lines, trace, TRACE_REWRITE, "rewrite");
-		write_change(lines, told);
+		if (mode_hands_over((enum forward_mode)trace->mode))
+			write_handover(lines, told);
+		else
+			write_change(lines, told);
 	}
 	if (took(trace, TRACE_TX)) {
 		write_step(lines, trace, TRACE_TX, "tx");

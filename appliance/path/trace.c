@@ -77,6 +77,7 @@ void trace_note_found(struct path *path, const struct flow *flow, enum trace_flo
 	take_step(path, TRACE_RX);
 	take_step(path, TRACE_FLOW);
 	trace->service = flow->service;
+	trace->backend = flow->backend;
 	trace->mode = flow->mode;
 	trace->flow = (uint8_t)how;
 }

@@ -53,9 +53,9 @@ struct trace {
 	uint8_t reason;                /* enum flow_close_reason; TRACE_CLOSED */
 	uint8_t how;                   /* enum lookup_how */
 	uint32_t slot;
-	uint32_t backend;              /* id; TRACE_SELECT */
+	uint32_t backend;              /* id, or NONE: of the flow, or as it was selected */
 	uint8_t mode;                  /* enum forward_mode */
-	struct trace_ends left;        /* TRACE_REWRITE */
+	struct trace_ends left;        /* TRACE_REWRITE; where the mode leaves it as it came, unused */
 	uint32_t out_interface;        /* where it left or waits; EVERY_FRONTEND; NONE */
 	struct mac_address mac;        /* zero while it waits */
 	enum verdict verdict;

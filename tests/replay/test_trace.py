@@ -74,6 +74,23 @@ def test_a_flow_that_had_ended_and_one_that_never_was_are_told(replay):
             rf"   \+0\.00us tx      ext -> {CLIENT_MAC}")
 
 
+@pytest.mark.parametrize("mode, change", [
+    ("dsr", "dsr as it came, for 10.0.0.11:8080"),
+    ("ipip", "ipip in an outer header, for 10.0.0.11:8080"),
+    ("gue", "gue in an outer header, for 10.0.0.11:8080"),
+    ("fullnat", rf"fullnat {VIP}:80 -> 10\.0\.0\.11:8080, source {CLIENT}:40000 -> 10\.0\.0\.1:\d+"),
+])
+def test_each_mode_says_what_it_changes(replay, mode, change):
+    port = "8080" if mode == "fullnat" else "80"
+    config = ONE.replace("80/tcp pool web", f"80/tcp pool web mode {mode}").replace(
+        ":8080", f":{port}")
+    lines = told(replay, config, [("ext", syn()), ("ext", to_vip(TCP(sport=40000, dport=80)))])
+    steps = [line for line in lines if " rewrite " in line]
+    assert len(steps) == 2
+    for line in steps:
+        assert re.fullmatch(rf"   \+0\.00us rewrite {change}".replace("8080", port), line), line
+
+
 def test_a_packet_that_waits_says_for_what(replay):
     config = without(ONE, "neighbor 10.0.0.11")
     lines = told(replay, config, [("ext", syn())])
