@@ -12,7 +12,7 @@ from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
 from bump import BUMP, CLIENT2, MTU, PORTS, ROUTER, ROUTER6, ROUTER_MAC, BumpLab, TaggedHost
-from lab import BACKENDS, CLIENT, SANITIZED, VIP, Digest, Download, UdpEcho, wait_until
+from lab import BACKENDS, CLIENT, VIP, Digest, Download, UdpEcho, wait_until
 
 WEB = "add pool web\n" + \
     "".join(f"add backend web {address}:80\n" for address in BACKENDS.values()) + \
@@ -138,8 +138,6 @@ def test_bulk(appliance, lab, ports, direction):
     for node in clients(ports):
         sent = iperf3(lab, node, *words)["sum_sent"]
         assert sent["retransmits"] < 0.01 * sent["bytes"] / 1448, sent
-        if not SANITIZED:
-            assert sent["bits_per_second"] > 300e6, "far below what the rings do"
         end = iperf3(lab, node, "--udp", "--bitrate", "40M", "--length", "1400", *words)["sum"]
         assert end["packets"] > 5000 and end["lost_percent"] < 1, end
 

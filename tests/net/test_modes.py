@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from lab import SANITIZED, VIP, Digest, Nginx, UdpEcho, wait_until
+from lab import VIP, Digest, Nginx, UdpEcho, wait_until
 from modes import ARMS, BACKENDS, MODES, MTU, ModeLab
 
 NARROW = 1300
@@ -73,8 +73,6 @@ def test_bulk_tcp(balance, lab, direction):
     balance("b1")
     sent = iperf3(lab, *(["--reverse"] if "client" in direction else []))["sum_sent"]
     assert sent["retransmits"] < 0.01 * sent["bytes"] / 1448, sent
-    if not SANITIZED:
-        assert sent["bits_per_second"] > 300e6, "far below what the rings do"
 
 
 @pytest.mark.parametrize("direction", ["to the backend", "to the client"])

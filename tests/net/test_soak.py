@@ -1,5 +1,5 @@
-"""A seeded churn: backends join, leave, drain, change weight and fall silent, links flap, a small flow
-table is flooded, while connections that have been made live on.
+"""A seeded churn: backends join, leave, drain, change weight and fall silent, links flap, a small
+flow table is flooded, while connections that have been made live on.
 
 What must hold at every step: conservation; created - closed == live; and a connection answers until
 its own backend has left, been disabled or fallen silent. `make soak SECONDS=600 SEED=7` runs it
