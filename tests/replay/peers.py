@@ -1,5 +1,5 @@
-"""For packet cases of other balancers' suites: clients behind a gateway on one interface, servers on
-the other, with the suite's own addresses; and frames compared byte for byte."""
+"""For packet cases of other balancers' suites: clients behind a gateway on one interface, servers
+on the other, with the suite's own addresses; and frames compared byte for byte."""
 from scapy.all import IP, TCP, UDP, Ether, Raw
 
 from replay import EXT, INT

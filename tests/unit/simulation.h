@@ -41,6 +41,9 @@ static const struct setting {
 	{.name = "reset on loss", .on_backend_loss = "reset", .second_vip = true},
 	{.name = "fullnat", .mode = "fullnat"},
 	{.name = "fullnat with a few ports", .mode = "fullnat", .slices = "6000"},
+	{.name = "dsr", .mode = "dsr", .second_vip = true},
+	{.name = "ipip", .mode = "ipip", .scheduler = "least-connections"},
+	{.name = "gue", .mode = "gue", .affinity = "source-ip"},
 	{.name = "source-rewrite", .source_rewrite = "198.51.100.0/24 to 192.168.7.0/24"},
 };
 
@@ -57,6 +60,12 @@ static const struct {
 static unsigned services_of(const struct setting *setting)
 {
 	return setting->second_vip ? SERVICES : SERVICES - 1;
+}
+
+/* Modes in which the backend gets the client's packet, and answers past the appliance. */
+static bool hands_over(const struct setting *setting)
+{
+	return setting->mode && strcmp(setting->mode, "fullnat") != 0;
 }
 
 struct host {

@@ -13,9 +13,9 @@
  */
 #include <arpa/inet.h>
 
-#include "tests/unit/simulation.h"
+#include "tests/unit/simulation_world.h"
 
-enum { SEEDS = 200, STEPS = 2000, FIRST_MAC = 0x11 };
+enum { SEEDS = 200, STEPS = 2000 };
 
 static uint64_t created(const struct simulation *sim)
 {
@@ -40,14 +40,6 @@ static enum verdict receive(struct simulation *sim, const struct world_packet *p
 
 	hear(sim->world);
 	return verdict;
-}
-
-static const char *client_address(unsigned client)
-{
-	static const char *const address[CLIENTS] = {
-		"198.51.100.7", "198.51.100.8", "198.51.100.9", "198.51.100.10"};
-
-	return address[client];
 }
 
 /* Whose MAC it was sent to. */
@@ -109,16 +101,18 @@ static void check_refusal(struct simulation *sim, enum verdict verdict, uint8_t 
 		break;
 	case DROP_flow_table_full:
 		expect(sim, flows->live == FLOWS || flows->half_open == flows->half_open_max);
-		expect(sim, setting->when_full || setting->second_vip || setting->mode);
+		expect(sim, !hands_over(setting) &&
+				    (setting->when_full || setting->second_vip || setting->mode));
 		break;
 	case DROP_service_flows_full:
 		expect(sim, setting->max_flows);
 		break;
 	case DROP_reply_collision:
-		expect(sim, setting->second_vip);
+		expect(sim, setting->second_vip && !hands_over(setting));
 		break;
 	case DROP_no_flow:
-		expect(sim, (setting->second_vip || setting->mode) && flags & TCP_RST);
+		expect(sim, (setting->second_vip || setting->mode) && !hands_over(setting) &&
+				    flags & TCP_RST);
 		break;
 	case DROP_source_ports_exhausted:
 		expect(sim, setting->slices && no_port_is_free(sim, protocol));
@@ -135,10 +129,9 @@ static void check_refusal(struct simulation *sim, enum verdict verdict, uint8_t 
 
 /* Neither kept nor new: sent by the table alone, or by a flow that has seen an end. */
 static void learn_from_request(struct simulation *sim, struct connection *connection,
-			       const struct packet *sent, bool keeps, bool is_new)
+			       uint8_t flags, const struct packet *sent, bool keeps, bool is_new)
 {
 	const unsigned host = (unsigned)(host_of(sim, sent) - sim->host);
-	const uint8_t flags = sent->tcp_flags;
 	const uint64_t now_ns = sim->world->now_ns;
 
 	if (is_new)
@@ -149,7 +142,9 @@ static void learn_from_request(struct simulation *sim, struct connection *connec
 			.born_ns = now_ns, .answered_ns = now_ns};
 	connection->host = host;
 	connection->bound = (keeps || is_new) && !(flags & (TCP_FIN | TCP_RST));
-	connection->established |= connection->answered && !(flags & TCP_SYN);
+	/* The first packet is never enough. */
+	connection->established |= (connection->answered || hands_over(sim->setting)) &&
+				   !is_new && !(flags & TCP_SYN);
 	connection->requests++;
 	connection->last_ns = connection->asked_ns = now_ns;
 }
@@ -192,7 +187,8 @@ static void client_sends(struct simulation *sim, struct connection *connection)
 	const bool is_new = created(sim) != before;
 
 	expect(sim, sim->world->sent == 1);
-	expect(sim, from_be16(sent.destination_port) == BACKEND_PORT);
+	expect(sim, hands_over(sim->setting) ||
+			    from_be16(sent.destination_port) == BACKEND_PORT);
 	expect(sim, keeps_flows(sim, host));
 	expect(sim, !keeps || (host == bound && !is_new));
 	expect(sim, !keeps || (same32(sent.source, connection->seen_address) &&
@@ -201,7 +197,7 @@ static void client_sends(struct simulation *sim, struct connection *connection)
 	tally.promises += keeps;
 	tally.established += keeps && connection->established;
 	tally.chosen += is_new;
-	learn_from_request(sim, connection, &sent, keeps, is_new);
+	learn_from_request(sim, connection, flags, &sent, keeps, is_new);
 }
 
 static uint8_t backend_flags(struct simulation *sim, const struct connection *connection)
@@ -231,7 +227,7 @@ static void backend_answers(struct simulation *sim, struct connection *connectio
 		.protocol = services[connection->service].protocol, .tcp_flags = flags,
 		.payload = dice(sim, 40)};
 
-	/* Where replies to two clients look alike, a stray one is taken for the other's, and rightly. */
+	/* Where replies to two clients look alike, a stray one is the other's, and rightly so. */
 	if (!connection->seen_port.raw ||
 	    (!keeps && (sim->setting->second_vip || sim->setting->mode)))
 		return;
@@ -282,49 +278,6 @@ static void time_passes(struct simulation *sim)
 	for (unsigned i = 0; i < HOSTS; i++)
 		if (sim->host[i].present && sim->host[i].beats)
 			host_beats(sim, &sim->host[i]);
-}
-
-static void add_host(struct simulation *sim, struct host *host)
-{
-	host->present = host->beats = true;
-	host->drains = host->disabled = false;
-	host->weight = 1;
-	host->heard_ns = 0;
-	world_add(sim->world, KIND_BACKEND, "pool", "web", "address", host->endpoint);
-}
-
-static void host_comes_or_goes(struct simulation *sim, struct host *host)
-{
-	if (!host->present) {
-		add_host(sim, host);
-		return;
-	}
-	host->present = false;
-	host->life++;
-	world_delete(sim->world, KIND_BACKEND, "pool", "web", "address", host->endpoint);
-}
-
-static void set_admin(struct simulation *sim, struct host *host)
-{
-	static const char *const admin[] = {"enabled", "drain", "disabled"};
-	unsigned which = dice(sim, 3);
-
-	host->drains = which == 1;
-	host->disabled = which == 2;
-	host->life += host->disabled;
-	expect(sim, world_change(sim->world, VERB_SET, KIND_BACKEND, "pool", "web", "address",
-				 host->endpoint, "admin", admin[which], NULL) >= 0);
-}
-
-static void set_weight(struct simulation *sim, struct host *host)
-{
-	static const unsigned weights[] = {0, 1, 3, 100};
-	char text[16];
-
-	host->weight = weights[dice(sim, 4)];
-	snprintf(text, sizeof(text), "%u", host->weight);
-	expect(sim, world_change(sim->world, VERB_SET, KIND_BACKEND, "pool", "web", "address",
-				 host->endpoint, "weight", text, NULL) >= 0);
 }
 
 /* Every other time nothing but what is known of health has changed. */
@@ -393,6 +346,8 @@ static void take_step(struct simulation *sim)
 
 	if (roll < 520)
 		client_sends(sim, connection);
+	else if (roll < 920 && hands_over(sim->setting))
+		client_sends(sim, connection);
 	else if (roll < 920)
 		backend_answers(sim, connection);
 	else if (roll < 970)
@@ -404,67 +359,6 @@ static void take_step(struct simulation *sim)
 	else
 		control_acts(sim);
 	check_gauges(sim);
-}
-
-static const char *or_else(const char *given, const char *initial)
-{
-	return given ? given : initial;
-}
-
-static void set_up(struct simulation *sim)
-{
-	const struct setting *setting = sim->setting;
-	struct world *world = sim->world = world_web(FLOWS);
-
-	for (unsigned i = 1; i < CLIENTS; i++)
-		world_add(world, KIND_NEIGHBOR, "address", client_address(i), "mac",
-			  "02:00:00:00:07:08", "interface", "ext");
-	world_add(world, KIND_CHECK, "name", "beat", "type", "heartbeat");
-	if (setting->slices)
-		world_set(world, KIND_GLOBAL, "fullnat-slices", setting->slices);
-	world_set(world, KIND_POOL, "name", "web", "check", "beat",
-		  "affinity", or_else(setting->affinity, "5-tuple"),
-		  "scheduler", or_else(setting->scheduler, "maglev"));
-	world_delete(world, KIND_SERVICE, "name", "web");
-	for (unsigned i = 0; i < services_of(setting); i++) {
-		world_add(world, KIND_SERVICE, "name", services[i].name, "address",
-			  services[i].endpoint, "pool", "web",
-			  "when-full", or_else(setting->when_full, "stateless"),
-			  "idle-timeout", or_else(setting->idle_timeout, "none"),
-			  "max-flows", or_else(setting->max_flows, "none"),
-			  "fail-open", or_else(setting->fail_open, "off"),
-			  "on-backend-loss", or_else(setting->on_backend_loss, "reselect"),
-			  "mode", or_else(setting->mode, "nat"),
-			  "source-rewrite", or_else(setting->source_rewrite, "none"));
-		if (services[i].protocol == PROTOCOL_NUMBER_UDP)
-			assert_in_range(world_change(
-				world, VERB_SET, KIND_SERVICE, "name", services[i].name,
-				"requests", or_else(setting->requests, "0"),
-				"responses", or_else(setting->responses, "0"),
-				"lifetime", or_else(setting->lifetime, "0"),
-				"front-timeout", or_else(setting->front_timeout, "0"),
-				"back-timeout", or_else(setting->back_timeout, "0"), NULL), 0, 1);
-	}
-	for (unsigned i = 0; i < HOSTS; i++) {
-		struct host *host = &sim->host[i];
-		char mac[18];
-
-		snprintf(host->address, sizeof(host->address), "10.0.0.%u", 11 + i);
-		snprintf(host->endpoint, sizeof(host->endpoint), "%s:%d", host->address,
-			 BACKEND_PORT);
-		snprintf(mac, sizeof(mac), "02:00:00:00:00:%02x", FIRST_MAC + i);
-		if (i < 2)
-			world_delete(world, KIND_BACKEND, "pool", "web", "address", host->endpoint);
-		else
-			world_add(world, KIND_NEIGHBOR, "address", host->address, "mac", mac,
-				  "interface", "int");
-		add_host(sim, host);
-	}
-	for (unsigned i = 0; i < CONNECTIONS; i++)
-		sim->connection[i] = (struct connection){
-			.client = i % CLIENTS, .service = i / CLIENTS % services_of(setting),
-			.port = (uint16_t)(1024 + i / CLIENTS / services_of(setting))};
-	world_publish(world);
 }
 
 /* Left alone, the table empties: nothing is forgotten in it. */
