@@ -243,23 +243,30 @@ static void format_items(const struct attribute *attribute, const void *value, c
 	}
 }
 
-static void bind_value(sqlite3_stmt *statement, int parameter, const struct attribute *attribute,
-		       const void *object)
+static int bind(sqlite3_stmt *statement, int parameter, const struct attribute *attribute,
+		const void *object)
 {
 	const void *value = (const char *)object + attribute->offset;
 	char text[VALUE_SIZE];
 
-	if (attribute_optional(attribute) && value_is_none(attribute->type, value)) {
-		sqlite3_bind_null(statement, parameter);
-	} else if (attribute->type == VALUE_NUMBER) {
-		sqlite3_bind_int64(statement, parameter, *(const uint32_t *)value);
-	} else {
-		if (attribute->type == VALUE_ADDRESSES)
-			format_items(attribute, value, text, sizeof(text));
-		else
-			value_format(attribute, value, 0, text, sizeof(text));
-		sqlite3_bind_text(statement, parameter, text, -1, SQLITE_TRANSIENT);
-	}
+	if (attribute_optional(attribute) && value_is_none(attribute->type, value))
+		return sqlite3_bind_null(statement, parameter);
+	if (attribute->type == VALUE_NUMBER)
+		return sqlite3_bind_int64(statement, parameter, *(const uint32_t *)value);
+	if (attribute->type == VALUE_ADDRESSES)
+		format_items(attribute, value, text, sizeof(text));
+	else
+		value_format(attribute, value, 0, text, sizeof(text));
+	return sqlite3_bind_text(statement, parameter, text, -1, SQLITE_TRANSIENT);
+}
+
+/* What is not bound, since memory lacks for its copy, would be written as NULL without a word. */
+static int bind_value(const struct store *store, sqlite3_stmt *statement, int parameter,
+		      const struct attribute *attribute, const void *object, char *error,
+		      size_t error_size)
+{
+	return bind(statement, parameter, attribute, object) == SQLITE_OK ?
+		       0 : sql_refuse(store, error, error_size);
 }
 
 struct difference {
@@ -305,7 +312,8 @@ static int drop_row(const struct store *store, struct statements *statements, en
 	int result = prepare_once(store, kind, build_drop, drop, error, error_size);
 
 	for (unsigned i = 0; !result && schema->attribute[i].flags & ATTRIBUTE_ID; i++)
-		bind_value(*drop, (int)i + 1, &schema->attribute[i], object);
+		result = bind_value(store, *drop, (int)i + 1, &schema->attribute[i], object,
+				    error, error_size);
 	if (!result)
 		result = sql_execute(store, *drop, error, error_size);
 	if (!result && sqlite3_changes(store->db) != 1)
@@ -324,7 +332,8 @@ static int put_row(const struct store *store, struct statements *statements, enu
 	if (!result && kind == KIND_GLOBAL) /* which has no key to conflict with */
 		result = drop_row(store, statements, kind, object, error, error_size);
 	for (unsigned i = 0; !result && i < schema->attributes; i++)
-		bind_value(*put, (int)i + 1, &schema->attribute[i], object);
+		result = bind_value(store, *put, (int)i + 1, &schema->attribute[i], object, error,
+				    error_size);
 	return result ? result : sql_execute(store, *put, error, error_size);
 }
 

@@ -120,23 +120,35 @@ int object_label(enum kind kind, const void *object, char *ret_text, size_t size
 	return (int)writer.length;
 }
 
+/* What a memory stream lacks the memory for it drops, and sets no error (glibc 2.36): what it has
+ * taken of each line is counted. */
+static bool put_lines(FILE *stream, const struct config *config)
+{
+	char line[4 * TEXT_SIZE + 2048];
+
+	for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
+		for (unsigned i = 0; i < config_count(config, kind); i++) {
+			int length = object_text(kind, config_at(config, kind, i), line,
+						 sizeof(line));
+
+			if (length > 0 && fprintf(stream, "%s\n", line) != length + 1)
+				return false;
+		}
+	}
+	return true;
+}
+
 char *config_text(const struct config *config)
 {
-	char *text = NULL, line[4 * TEXT_SIZE + 2048];
+	char *text = NULL;
 	size_t size = 0;
 	FILE *stream = open_memstream(&text, &size);
-	bool failed;
+	bool whole;
 
 	if (!stream)
 		return NULL;
-	for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
-		for (unsigned i = 0; i < config_count(config, kind); i++) {
-			if (object_text(kind, config_at(config, kind, i), line, sizeof(line)) > 0)
-				fprintf(stream, "%s\n", line);
-		}
-	}
-	failed = ferror(stream);
-	if (fclose(stream) || failed) {
+	whole = put_lines(stream, config);
+	if (fclose(stream) || !whole) {
 		free(text);
 		return NULL;
 	}
