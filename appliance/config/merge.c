@@ -5,6 +5,7 @@
  * left out: such changes are tried again as long as others get done, so their order does not
  * matter.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "appliance/config/object.h"
@@ -75,6 +76,7 @@ struct config *config_merge(const struct config *onto, const struct config *befo
 	struct differences list = {0};
 	struct config *merged = config_copy(onto);
 	bool more = true;
+	int result = 0;
 
 	list.difference = calloc(config_compare(before, after, NULL, NULL) + 1,
 				 sizeof(*list.difference));
@@ -85,17 +87,23 @@ struct config *config_merge(const struct config *onto, const struct config *befo
 	}
 	config_compare(before, after, note, &list);
 	*ret_left = list.count;
-	while (more) {
+	while (result != -ENOMEM && more) {
 		more = false;
-		for (unsigned i = 0; i < list.count; i++) {
+		for (unsigned i = 0; result != -ENOMEM && i < list.count; i++) {
 			struct difference *difference = &list.difference[i];
 
-			if (difference->done || transfer(merged, difference) < 0)
+			if (difference->done)
+				continue;
+			result = transfer(merged, difference);
+			if (result < 0)
 				continue;
 			difference->done = more = true;
 			--*ret_left;
 		}
 	}
 	free(list.difference);
-	return merged;
+	if (result != -ENOMEM)
+		return merged;
+	config_free(merged);
+	return NULL;
 }

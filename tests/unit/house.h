@@ -101,7 +101,8 @@ static struct house *house_new(void)
 	const char *temporary = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	struct house *house = calloc(1, sizeof(*house));
 
-	assert_non_null(house);
+	if (!house)
+		abort();
 	snprintf(house->directory, sizeof(house->directory), "%s/lb-house-XXXXXX", temporary);
 	assert_non_null(mkdtemp(house->directory));
 	snprintf(house->file, sizeof(house->file), "%s/lb.db", house->directory);
