@@ -94,8 +94,8 @@ static inline void content_write(struct content *content, const struct step *ste
 	}
 }
 
-/* How much is kept of what was done to a file: of its data by chance, of the changes of its size the
- * first `sizes`; `ordered`: no data that came after these. */
+/* How much is kept of what was done to a file: of its data by chance, of the changes of its size
+ * the first `sizes`; `ordered`: no data that came after these. */
 struct keeping {
 	unsigned chance, sizes;
 	bool ordered, torn;

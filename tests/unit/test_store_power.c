@@ -12,7 +12,7 @@ enum { ROUNDS = 3, CUTS_AT_A_START = 1, LOGS_DAMAGED = 20 };
 #else
 enum { ROUNDS = 6, CUTS_AT_A_START = 4, LOGS_DAMAGED = 200 };
 #endif
-enum { ROUNDS_LONG = 100, ROUNDS_LIED = 12 };
+enum { ROUNDS_LONG = 30, ROUNDS_LIED = 12 };
 
 static uint64_t seed = 1;
 static unsigned rounds = ROUNDS;
