@@ -349,18 +349,25 @@ enum scenario_name {
 };
 
 static const struct scenario scenarios[] = {
-	[CREATION] = {"creation", 0, NULL, create_and_commit, check_store_and_copy},
-	[COMMITS] = {"commits", 3, NULL, commit_large_and_small, check_store_and_copy},
-	[UNFOLDED] = {"unfolded", 3, NULL, commit_without_folding, check_store_and_copy},
-	[CONFIRM] = {"confirm", CONFIRM_BEGINS, NULL, commit_and_confirm, check_unconfirmed,
-		     .marks = true},
-	[PRUNING] = {"pruning", REVISIONS_KEPT - 1, NULL, prune_revisions, check_store_and_copy},
-	[STARTS] = {"starts", 1, NULL, start_and_stop_repeatedly, check_store_and_copy},
-	[RESTORATION] = {"restoration", 2, NULL, restore_a_copy, check_store_and_copy,
-			 .marks = true},
-	[FROM_V1] = {"from_v1", 1, make_store_v1, start_and_mark, check_from_v1},
-	[FURTHER] = {"further", 3, NULL, migrate_further, check_further},
-	[CONSOLE] = {"console", 0, NULL, write_console_copy, check_console_copy},
+	[CREATION] = {.name = "creation", .work = create_and_commit,
+		      .check = check_store_and_copy},
+	[COMMITS] = {.name = "commits", .begins = 3, .work = commit_large_and_small,
+		     .check = check_store_and_copy},
+	[UNFOLDED] = {.name = "unfolded", .begins = 3, .work = commit_without_folding,
+		      .check = check_store_and_copy},
+	[CONFIRM] = {.name = "confirm", .begins = CONFIRM_BEGINS, .work = commit_and_confirm,
+		     .check = check_unconfirmed, .marks = true},
+	[PRUNING] = {.name = "pruning", .begins = REVISIONS_KEPT - 1, .work = prune_revisions,
+		     .check = check_store_and_copy},
+	[STARTS] = {.name = "starts", .begins = 1, .work = start_and_stop_repeatedly,
+		    .check = check_store_and_copy},
+	[RESTORATION] = {.name = "restoration", .begins = 2, .work = restore_a_copy,
+			 .check = check_store_and_copy, .marks = true},
+	[FROM_V1] = {.name = "from_v1", .begins = 1, .prepare = make_store_v1,
+		     .work = start_and_mark, .check = check_from_v1},
+	[FURTHER] = {.name = "further", .begins = 3, .work = migrate_further,
+		     .check = check_further},
+	[CONSOLE] = {.name = "console", .work = write_console_copy, .check = check_console_copy},
 };
 
 #endif
