@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "appliance/path/direct.h"
 #include "appliance/path/egress.h"
 #include "appliance/path/icmp.h"
 
@@ -185,71 +186,14 @@ enum verdict bridge_arp(struct path *path, struct frame *frame, uint32_t *ret_in
 	return cross(path, frame, *ret_interface);
 }
 
-/* The client's flow, refreshed, or NULL; one that its new SYN ends is closed. */
-static struct flow *follow_direct(struct path *path, const struct packet *packet)
-{
-	enum flow_direction direction;
-	struct flow *flow = flow_find(&path->flows, &packet->tuple, packet->hash, path->now_ns,
-				      &direction);
-
-	if (!flow || !flow_is_direct(flow) || direction != FLOW_FORWARD)
-		return NULL;
-	if (flow_life_is_syn(packet->tcp_flags) && flow_life_closing(flow->seen)) {
-		flow_close(&path->flows, flow, flow_life_end(flow->seen));
-		return NULL;
-	}
-	flow_touch(&path->flows, flow, FLOW_FORWARD, packet->tcp_flags, path->now_ns);
-	return flow;
-}
-
-/* A client that calls a backend itself, past its services, gets a flow: without one, the answer
- * would be taken for that of the service which has the backend, and come from the VIP. */
-static bool remember_direct(struct path *path, const struct packet *packet,
-			    enum verdict *ret_drop)
-{
-	const struct snapshot *snapshot = path->snapshot;
-	uint32_t reply = snapshot_reply_find(snapshot, packet->destination,
-					     packet->destination_port, packet->protocol);
-	const struct flow_birth birth = {
-		.forward = packet->tuple,
-		.backend_address = packet->destination,
-		.backend_port = packet->destination_port,
-		.source_address = packet->source,
-		.source_port = packet->source_port,
-		.backend = NONE,
-		.service = NONE,
-		.frontend = packet->frame->interface,
-		.tcp_flags = packet->tcp_flags,
-		.sees_replies = true,
-	};
-	struct flow *flow;
-
-	if (reply == NONE || snapshot->reply[reply].service == NONE)
-		return true;
-	if (follow_direct(path, packet) || packet->tcp_flags & TCP_RST)
-		return true;
-	switch (flow_insert(&path->flows, &birth, packet->hash, path->now_ns, &flow)) {
-	case FLOW_INSERTED:
-		return true;
-	case FLOW_REPLY_COLLISION:
-		*ret_drop = DROP_reply_collision;
-		return false;
-	default:
-		*ret_drop = DROP_flow_table_full;
-		return false;
-	}
-}
-
 enum verdict bridge_packet(struct path *path, struct packet *packet)
 {
 	const struct snapshot *snapshot = path->snapshot;
-	bool has_ports = packet->tuple.protocol;
 	enum verdict drop;
 
 	if (comes_by_a_loop(snapshot, packet->frame))
 		return DROP_looped;
-	if (has_ports && !is_from_backends(snapshot, packet->frame) &&
-	    !remember_direct(path, packet, &drop))
+	if (!is_from_backends(snapshot, packet->frame) && !direct_remember(path, packet, &drop))
 		return drop;
 	packet->out_interface = other_side(snapshot, packet->frame->interface);
 	packet->next_hop = packet->destination;

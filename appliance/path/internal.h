@@ -86,8 +86,8 @@ bool path_backend_alive(const struct path *path, uint32_t backend);
 bool flow_service_stands(const struct snapshot *snapshot, const struct flow *flow);
 bool path_service_stands(const struct path *path, const struct flow *flow);
 
-/* True for the flow of a client that calls a backend past its services, across a bump in the wire
- * (bridge.c): it is no service's, and both its sides have the same addresses. */
+/* True for the flow of a client that calls a backend past its services (direct.h): it is no
+ * service's, and both its sides have the same addresses. */
 static inline bool flow_is_direct(const struct flow *flow)
 {
 	return flow->service == NONE;

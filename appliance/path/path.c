@@ -15,6 +15,7 @@
 
 #include "appliance/path/arp.h"
 #include "appliance/path/bridge.h"
+#include "appliance/path/direct.h"
 #include "appliance/path/egress.h"
 #include "appliance/path/holder.h"
 #include "appliance/path/icmp.h"
@@ -64,7 +65,7 @@ bool flow_service_stands(const struct snapshot *snapshot, const struct flow *flo
 	bool bridged = snapshot->bridge.on;
 
 	if (flow_is_direct(flow))
-		return bridged;
+		return bridged || snapshot->forwarding;
 	uint32_t index = snapshot_service_of(snapshot, flow->service);
 	if (index == NONE || (bridged && flow->mode != FORWARD_NAT))
 		return false;
@@ -142,7 +143,8 @@ static enum verdict route(struct path *path, struct packet *packet)
 
 	if (!path->snapshot->forwarding)
 		return DROP_forwarding_off;
-	if (!egress_find(path, packet, packet->destination, NONE, &drop))
+	if (!egress_find(path, packet, packet->destination, NONE, &drop) ||
+	    !direct_remember(path, packet, &drop))
 		return drop;
 	return egress_send(path, packet);
 }

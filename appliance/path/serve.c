@@ -1,6 +1,7 @@
 #include "appliance/path/serve.h"
 
 #include "appliance/path/deliver.h"
+#include "appliance/path/direct.h"
 #include "appliance/path/icmp.h"
 #include "appliance/path/reset.h"
 #include "appliance/path/select.h"
@@ -271,8 +272,8 @@ enum verdict serve_client(struct path *path, struct packet *packet)
 	return verdict;
 }
 
-/* From a backend's address and port that one service alone reaches: the VIP is its source.
- * Bridged, where its own calls cross as they are, a SYN is none. */
+/* From a backend's address and port that one service alone reaches: the VIP is its source, unless
+ * it is itself who calls. */
 static enum verdict reply_without_flow(struct path *path, struct packet *packet)
 {
 	uint32_t index = snapshot_reply_find(path->snapshot, packet->source, packet->source_port,
@@ -280,7 +281,7 @@ static enum verdict reply_without_flow(struct path *path, struct packet *packet)
 	enum verdict drop;
 
 	if (index == NONE || path->snapshot->reply[index].service == NONE ||
-	    (path->snapshot->bridge.on && flow_life_is_syn(packet->tcp_flags)))
+	    direct_is_call(path, packet))
 		return DROP_no_flow;
 	const struct snapshot_reply *reply = &path->snapshot->reply[index];
 	const struct snapshot_service *service = &path->snapshot->service[reply->service];

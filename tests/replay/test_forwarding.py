@@ -158,3 +158,46 @@ def test_arp_never_crosses(replay):
     request = Ether(src=CLIENT_MAC, dst="ff:ff:ff:ff:ff:ff") / ARP(psrc=CLIENT, pdst=BACKEND)
     result = replay.run(FORWARDING, [("ext", request)])
     assert result.verdicts == ["arp_not_for_us"]
+
+
+# Calls past the services, at the very port that a service uses: never answered by the VIP.
+@pytest.mark.parametrize("call, answer", [
+    (TCP(sport=9, dport=8080, flags="S"), TCP(sport=8080, dport=9, flags="SA")),
+    (UDP(sport=9, dport=8080) / Raw(b"q"), UDP(sport=8080, dport=9) / Raw(b"a")),
+], ids=["tcp", "udp"])
+@pytest.mark.parametrize("interface, caller, out", [
+    ("ext", CLIENT, "ext"), ("int", "10.0.0.12", "int")], ids=["a client", "a backend"])
+def test_a_direct_call_is_answered_by_the_backend_itself(replay, interface, caller, out, call,
+                                                         answer):
+    frames = [(interface, packet(interface, caller, BACKEND, call)),
+              ("int", packet("int", BACKEND, caller, answer))] * 2
+    result = replay.run(FORWARDING, frames)
+    assert result.verdicts == ["forwarded"] * 4
+    answers = [p for p in result.left(out) if p[IP].dst == caller]
+    assert [(p[IP].src, p.sport) for p in answers] == [(BACKEND, 8080)] * 2
+    assert result.stats["flows"]["live"] == 1
+
+
+@pytest.mark.parametrize("port", [8080, 0], ids=["one port", "all ports"])
+def test_a_connection_of_a_backend_has_its_own_address(replay, port):
+    """Also from the very port by which a service reaches it."""
+    config = FORWARDING.replace("10.0.0.11:8080", f"10.0.0.11:{port}").replace(
+        f"{VIP}:80/tcp", f"{VIP}:{80 if port else 0}/tcp")
+    frames = [("int", packet("int", BACKEND, CLIENT, TCP(sport=8080, dport=9, flags="S"))),
+              ("ext", packet("ext", CLIENT, BACKEND, TCP(sport=9, dport=8080, flags="SA"))),
+              ("int", packet("int", BACKEND, CLIENT, TCP(sport=8080, dport=9, flags="A")))]
+    result = replay.run(config, frames)
+    assert result.verdicts == ["forwarded"] * 3
+    assert [(p[IP].src, p[TCP].sport) for p in result.left("ext")] == [(BACKEND, 8080)] * 2
+    assert replay.run(config.replace("forwarding on", "forwarding off"),
+                      frames[:1]).verdicts == ["no_flow"]
+
+
+def test_a_direct_call_and_one_to_the_service_are_told_apart(replay):
+    """Where their answers could not be, the second is not made."""
+    result = replay.run(FORWARDING, [
+        ("ext", to_vip(UDP(sport=9, dport=53))),
+        ("ext", packet("ext", CLIENT, BACKEND, UDP(sport=9, dport=8080))),
+        ("int", packet("int", BACKEND, CLIENT, UDP(sport=8080, dport=9)))])
+    assert result.verdicts == ["forwarded", "reply_collision", "forwarded"]
+    assert result.left("ext")[0][IP].src == VIP
