@@ -1,8 +1,9 @@
-/* Token buckets over what the appliance says of its own accord: one a kind, so that a flood of pings
- * cannot silence ARP, nor a loop of errors fill the wire (SEMANTICS 8; RFC 1812 section 4.3.2.8).
+/* Limits of what the appliance says of its own accord: one a kind, so that a flood of pings cannot
+ * silence ARP, nor a loop of errors fill the wire (SEMANTICS 8; RFC 1812 section 4.3.2.8).
  *
- * A bucket is one number, the time at which it will be full again (the virtual scheduling form of the
- * leaky bucket, ITU-T I.371); a zeroed one is full.
+ * Exact: in no second, wherever it begins, are there more than LIMIT_PER_SECOND, which a token bucket
+ * that takes as many at once would exceed by its refill. So each answer's time is kept until it is a
+ * second old. A zeroed limiter has said nothing yet.
  */
 #ifndef PATH_LIMIT_H
 #define PATH_LIMIT_H
@@ -22,14 +23,14 @@ enum limit_kind {
 
 enum {
 	LIMIT_PER_SECOND = 100, /* of each kind */
-	LIMIT_BURST = 100,      /* at once, after a second of silence */
 };
 
 struct limiter {
-	uint64_t full_ns;
+	uint64_t free_ns[LIMIT_PER_SECOND]; /* when each place may be taken again, a ring */
+	uint32_t next;                      /* the place taken longest ago */
 };
 
-/* Takes one token; false: there is none, the answer must not be sent. */
+/* Takes one place of this second; false: there is none, the answer must not be sent. */
 bool limiter_take(struct limiter *limiter, uint64_t now_ns);
 
 #endif

@@ -377,10 +377,10 @@ static void answers_are_limited(void **state)
 	for (uint32_t i = 0; i < 500; i++)
 		answered += receive_request(world, EXT, CLIENT_MAC, CLIENT, VIP) ==
 			    VERDICT_CONSUMED;
-	assert_int_equal(answered, LIMIT_BURST);
-	assert_int_equal(world->sent_count, LIMIT_BURST);
-	assert_int_equal(counted(world, EXT, DROP_rate_limited), 500 - LIMIT_BURST);
-	world->now += SECOND / LIMIT_PER_SECOND;
+	assert_int_equal(answered, LIMIT_PER_SECOND);
+	assert_int_equal(world->sent_count, LIMIT_PER_SECOND);
+	assert_int_equal(counted(world, EXT, DROP_rate_limited), 500 - LIMIT_PER_SECOND);
+	world->now += SECOND;
 	assert_int_equal(receive_request(world, EXT, CLIENT_MAC, CLIENT, VIP), VERDICT_CONSUMED);
 	world_free(world);
 }
