@@ -215,9 +215,10 @@ def test_a_connection_is_established_by_its_client_alone(replay, mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_backend_is_no_reply_of_a_service_that_hands_over(replay, mode):
     """What comes from a backend's own address and port is its own, not the VIP's."""
-    reply = Ether(src=BACKENDS[BACKEND], dst=INT) / IP(src=BACKEND, dst=CLIENT) / \
+    own = Ether(src=BACKENDS[BACKEND], dst=INT) / IP(src=BACKEND, dst=CLIENT) / \
         TCP(sport=80, dport=40000, flags="SA")
-    result = replay.run(config(mode), [("ext", syn()), ("int", reply)])
+    script = without(config(mode), "add service web")
+    result = replay.run(script, [("ext", syn()), ("int", own)])
     assert result.verdicts == ["forwarded", "no_flow"] and not result.left("ext")
 
 
@@ -362,6 +363,12 @@ def test_a_reply_by_the_appliance_goes_on_if_a_flow_says_so(replay, mode):
     want.src, want.dst, want[IP].ttl = EXT, CLIENT_MAC, 63
     assert bytes(left) == bytes(want)
     result = replay.run(config(mode), [("ext", syn()), ("int", SYN_ACK)])
+    assert result.verdicts == ["forwarded", "ip_source_is_ours"]
+
+
+def test_a_reply_in_the_vips_name_is_none_where_the_appliance_gives_it_that_name(replay):
+    result = replay.run(config("nat") + "set global forwarding on\n",
+                        [("ext", syn()), ("int", SYN_ACK)])
     assert result.verdicts == ["forwarded", "ip_source_is_ours"]
 
 
