@@ -137,8 +137,6 @@ static void index_replies(struct snapshot *snapshot, struct arena *arena)
 			continue;
 		const struct snapshot_pool *pool = &snapshot->pool[snapshot->service[s].pool];
 
-		if (mode_hands_over(snapshot->service[s].mode))
-			continue;
 		for (uint32_t b = pool->first; b < pool->first + pool->count; b++) {
 			struct snapshot_reply reply = reply_of(snapshot, s, b);
 			struct snapshot_reply *other = reply_find(replies, entry, mask, &reply);
