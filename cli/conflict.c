@@ -61,7 +61,7 @@ static struct conflict *add_conflict(struct replay *replay, enum kind kind, cons
 	return conflict;
 }
 
-/* A line that sets it again, knowing how it is now, or deletes the object, decides. */
+/* A line that sets it again, knowing how it is now, or adds the object again, or deletes it, decides. */
 static void forget_decided(struct replay *replay, const struct change *change)
 {
 	struct candidate *candidate = replay->candidate;
@@ -74,6 +74,7 @@ static void forget_decided(struct replay *replay, const struct change *change)
 		if (conflict->kind != change->kind || strcmp(conflict->label, label) != 0)
 			continue;
 		if (change->verb == VERB_DELETE ||
+		    (change->verb == VERB_ADD && conflict->gone) ||
 		    (change->verb == VERB_SET && conflict->attribute != WHOLE &&
 		     change->given & 1u << conflict->attribute))
 			conflict_forget(candidate, i);
@@ -161,6 +162,17 @@ static void add_refusal(struct replay *replay, int error, const struct change *c
 	explain(replay, conflict, error, complaint);
 }
 
+/* Of the object as a whole: it is gone, or there, or another one. */
+static void add_whole(struct replay *replay, enum kind kind, const void *object, bool gone)
+{
+	struct conflict *conflict = add_conflict(replay, kind, object, WHOLE);
+
+	if (!conflict)
+		return;
+	conflict->blamed = object;
+	conflict->gone = gone;
+}
+
 void replay_change(struct replay *replay, const struct change *change)
 {
 	struct complaint complaint = {.word = COMPLAINT_WHOLE};
@@ -173,12 +185,13 @@ void replay_change(struct replay *replay, const struct change *change)
 	forget_decided(replay, change);
 	if (change->verb == VERB_SET && then && now)
 		find_set_conflicts(replay, change, then, now);
+	/* It was there already, and somebody has deleted it. */
+	if (change->verb == VERB_ADD && then && !now)
+		add_whole(replay, change->kind, then, true);
 	/* Not applied: the line is to be typed again, on what is there now. */
-	if (change->verb == VERB_DELETE && then && now && object_differs(change->kind, then, now)) {
-		struct conflict *conflict = add_conflict(replay, change->kind, now, WHOLE);
-
-		if (conflict)
-			conflict->blamed = now;
+	if (change->verb == VERB_DELETE && now &&
+	    (!then || object_differs(change->kind, then, now))) {
+		add_whole(replay, change->kind, now, false);
 		return;
 	}
 	result = config_apply(replay->config, change, &complaint);

@@ -21,6 +21,7 @@ struct conflict {
 	enum kind kind;
 	char label[LABEL_ROOM]; /* of the object that the line changes */
 	int attribute;          /* of it; WHOLE */
+	bool gone;              /* somebody has deleted what the line adds */
 	char *text;             /* why the line cannot be applied; NULL: both have changed it */
 	enum kind blamed_kind;  /* whose change is to blame, and NULL where nobody's is; */
 	const void *blamed;     /* in what runs, or in the line's base */

@@ -378,6 +378,26 @@ static void what_is_needed_or_made_meanwhile_is_a_conflict(void **state)
 	hang_up(bob);
 }
 
+static void what_was_there_and_is_not_is_a_conflict_and_the_other_way_round(void **state)
+{
+	struct talk *alice = *state, *bob = two_people(alice);
+
+	command(alice, "configure");
+	command(alice, "add pool api");
+	command(alice, "del pool later if-exists");
+	command(bob, "del pool api");
+	command(bob, "add pool later");
+	assert_int_equal(command(alice, "commit"), STATUS_REJECTED);
+	assert_non_null(strstr(alice->err, "pool \"api\" is gone since r2 by bob\n"));
+	assert_non_null(strstr(alice->err, "pool \"later\" is there since r3 by bob\n"));
+	command(alice, "add pool api");
+	command(alice, "del pool later");
+	assert_int_equal(command(alice, "commit"), STATUS_DONE);
+	assert_config(alice, "add pool api\nadd pool web\nadd backend web 10.0.0.11:80\n"
+			     "add backend web 10.0.0.12:80\n");
+	hang_up(bob);
+}
+
 static void what_changed_is_not_deleted_without_a_word(void **state)
 {
 	struct talk *alice = *state, *bob = two_people(alice);
@@ -470,6 +490,7 @@ int main(void)
 		TALK(a_conflict_is_over_when_its_line_is_dropped),
 		TALK(what_is_deleted_meanwhile_is_a_conflict),
 		TALK(what_is_needed_or_made_meanwhile_is_a_conflict),
+		TALK(what_was_there_and_is_not_is_a_conflict_and_the_other_way_round),
 		TALK(what_changed_is_not_deleted_without_a_word),
 		TALK(a_file_in_place_of_all_conflicts_with_what_it_would_undo),
 		TALK(lookup_is_about_the_candidate),

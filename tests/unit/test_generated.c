@@ -106,10 +106,119 @@ static void what_goes_out_comes_in_again_unchanged(void **state)
 	assert_true(objects / SEEDS >= OBJECTS_MIN);
 }
 
+/* ---- two people ---- */
+
+enum { PEOPLE_SEEDS = 600, LINES_MAX = 6, POOLS = 2, ADDRESSES = 4 };
+
+static void random_line(uint64_t *random, char *ret_line, size_t size)
+{
+	unsigned pool = (unsigned)model_below(random, POOLS);
+	unsigned address = (unsigned)model_below(random, ADDRESSES);
+	unsigned value = (unsigned)model_below(random, 4);
+
+	switch (model_below(random, 7)) {
+	case 0:
+		snprintf(ret_line, size, "add backend p%u 10.0.0.%u:80 weight %u", pool, address,
+			 value);
+		break;
+	case 1:
+		snprintf(ret_line, size, "del backend p%u 10.0.0.%u:80", pool, address);
+		break;
+	case 2:
+		snprintf(ret_line, size, "set backend p%u 10.0.0.%u:80 name n%u", pool, address,
+			 value);
+		break;
+	case 3:
+		snprintf(ret_line, size, "set pool p%u affinity %s", pool,
+			 value % 2 ? "source-ip" : "5-tuple");
+		break;
+	case 4:
+		snprintf(ret_line, size, value % 2 ? "add pool more%u" : "del pool more%u", pool);
+		break;
+	default:
+		snprintf(ret_line, size, "set backend p%u 10.0.0.%u:80 weight %u", pool, address,
+			 value);
+		break;
+	}
+}
+
+/* Some lines, of which those that make no sense are refused. */
+static void type_some(struct talk *talk, uint64_t *random)
+{
+	char line[128];
+
+	for (uint64_t i = model_below(random, LINES_MAX) + 1; i > 0; i--) {
+		random_line(random, line, sizeof(line));
+		command(talk, line);
+	}
+}
+
+static struct config *view(struct talk *talk)
+{
+	struct config *config = config_new();
+
+	command(talk, "show config");
+	for (char *rest = talk->out, *line; (line = strsep(&rest, "\n")) && *line;)
+		model_do(config, line);
+	return config;
+}
+
+/* Of what runs now, what alice would have on what ran when she began, and what bob has made of
+ * that: where her commit is accepted, it is both of their changes. */
+static bool two_people_commit(uint64_t seed)
+{
+	uint64_t random = seed * 7919;
+	struct talk *alice, *bob;
+	struct config *base, *hers, *his, *both;
+	enum exit_status status;
+	unsigned left;
+	void *state;
+
+	begin(&state);
+	alice = state;
+	bob = dial(alice, "bob");
+	script(alice, "add pool p0\nadd pool p1\nadd pool more0\nadd backend p0 10.0.0.1:80\n"
+		      "add backend p0 10.0.0.2:80\nadd backend p1 10.0.0.3:80\n");
+	base = config_copy(alice->fake.running);
+	command(alice, "configure");
+	type_some(alice, &random);
+	hers = view(alice);
+	type_some(bob, &random);
+	his = config_copy(alice->fake.running);
+	both = config_merge(his, base, hers, &left);
+	status = command(alice, "commit");
+	if (status == STATUS_DONE) {
+		assert_int_equal(left, 0);
+		assert_runs(alice, both);
+	} else {
+		assert_non_null(strstr(alice->err, ": error: conflict: "));
+		assert_runs(alice, his);
+	}
+	config_free(base);
+	config_free(hers);
+	config_free(his);
+	config_free(both);
+	hang_up(bob);
+	end(&state);
+	return status == STATUS_DONE;
+}
+
+static void what_two_people_commit_is_both_or_a_conflict(void **state)
+{
+	unsigned merged = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= PEOPLE_SEEDS; seed++)
+		merged += two_people_commit(seed);
+	/* Both happen. */
+	assert_in_range(merged, PEOPLE_SEEDS / 10, PEOPLE_SEEDS * 9 / 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_goes_out_comes_in_again_unchanged),
+		cmocka_unit_test(what_two_people_commit_is_both_or_a_conflict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
