@@ -207,6 +207,16 @@ static struct flow_limits flow_limits(const struct config_service *service, uint
 	};
 }
 
+static uint8_t proxy_state(const struct config_service *service, uint8_t protocol)
+{
+	static const uint8_t states[] = {
+		[PROXY_PROTOCOL_OFF] = PROXY_OFF, [PROXY_PROTOCOL_FIRST] = PROXY_FIRST,
+		[PROXY_PROTOCOL_EVERY] = PROXY_EVERY,
+	};
+
+	return protocol == PROTOCOL_NUMBER_UDP ? states[service->proxy_protocol] : PROXY_OFF;
+}
+
 static int compile_service(struct work *work, const struct config_service *service, uint32_t pool,
 			   uint8_t protocol)
 {
@@ -239,6 +249,7 @@ static int compile_service(struct work *work, const struct config_service *servi
 			.length = service->source_rewrite.from.length,
 			.on = service->source_rewrite.set,
 		},
+		.proxy = proxy_state(service, protocol),
 	};
 	return 0;
 }

@@ -27,6 +27,7 @@ static const struct column flow_columns[] = {
 	{"expires", "EXPIRES", COLUMN_DURATION},
 	{"requests_left", "REQUESTS", COLUMN_COUNT},
 	{"responses_left", "RESPONSES", COLUMN_COUNT},
+	{"proxy", "PROXY", COLUMN_TEXT},
 	{"interface", "INTERFACE", COLUMN_TEXT},
 	{"note", NULL, COLUMN_PROSE},
 };
@@ -77,6 +78,16 @@ static void report_more(struct report *report, uint32_t limit)
 	report_text(report, note);
 }
 
+static const char *proxy_text(uint8_t state)
+{
+	static const char *const texts[] = {
+		[PROXY_OFF] = "off", [PROXY_EVERY] = "every", [PROXY_FIRST] = "first",
+		[PROXY_SENT] = "sent",
+	};
+
+	return texts[state];
+}
+
 static void report_left(struct report *report, uint32_t left)
 {
 	if (left == FLOW_NO_LIMIT)
@@ -120,6 +131,7 @@ static bool report_flow(void *context, const struct flow_copy *copy, uint64_t no
 	report_number(report, since(now_ns, copy->end_ns));
 	report_left(report, copy->left[FLOW_FORWARD]);
 	report_left(report, copy->left[FLOW_REPLY]);
+	report_text(report, proxy_text(flow->proxy));
 	report_name(report, overview_interface_name(control, flow->frontend));
 	return true;
 }

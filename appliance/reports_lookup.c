@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "appliance/path/proxy.h"
 #include "appliance/reports_topics.h"
 #include "appliance/trial.h"
 
@@ -21,6 +22,7 @@ static const struct column lookup_columns[] = {
 	{"mode", NULL, COLUMN_TEXT},
 	{"source_address", NULL, COLUMN_TEXT},
 	{"source_port", NULL, COLUMN_COUNT},
+	{"proxy", NULL, COLUMN_FLAG},
 	{"in_interface", NULL, COLUMN_TEXT},
 	{"out_interface", NULL, COLUMN_TEXT},
 	{"next_hop", NULL, COLUMN_TEXT},
@@ -61,7 +63,8 @@ const char *lookup_how_text(enum lookup_how how)
 /* The largest packet of a client that fits, wrapped as it will be. */
 static uint32_t packet_max(const struct answer *answer)
 {
-	uint32_t overhead = tunnel_overhead(answer->lookup.mode);
+	uint32_t overhead = tunnel_overhead(answer->lookup.mode) +
+			    (answer->lookup.proxy ? PROXY_HEADER : 0);
 
 	return answer->mtu > overhead ? answer->mtu - overhead : 0;
 }
@@ -148,6 +151,13 @@ static void write_source(FILE *lines, const struct lookup *lookup)
 	fprintf(lines, "  %s, source %s\n", forward_mode_text(lookup->mode), text);
 }
 
+static void write_proxy(FILE *lines, const struct answer *answer)
+{
+	if (answer->lookup.proxy)
+		fprintf(lines, "  with a PROXY header, packets of up to %u bytes\n",
+			packet_max(answer));
+}
+
 /* How a packet leaves that is handed over as it came. */
 static void write_mode(FILE *lines, const struct answer *answer)
 {
@@ -219,6 +229,7 @@ static void write_lines(const struct answer *answer, char ret_text[static LINES_
 	if (answer->disguised)
 		write_source(lines, &answer->lookup);
 	if (answer->out) {
+		write_proxy(lines, answer);
 		write_mode(lines, answer);
 		write_way(lines, answer);
 	}
@@ -254,6 +265,7 @@ static void report_choice(struct report *report, const struct answer *answer)
 		report_nulls(report, 5); /* pool to slot */
 		report_flag(report, false);
 		report_nulls(report, 3); /* mode to source_port */
+		report_flag(report, false);
 		return;
 	}
 	report_text(report, answer->backend->pool);
@@ -267,6 +279,7 @@ static void report_choice(struct report *report, const struct answer *answer)
 	report_flag(report, lookup->how != LOOKUP_FLOW);
 	report_text(report, forward_mode_text(lookup->mode));
 	report_source(report, lookup);
+	report_flag(report, lookup->proxy);
 }
 
 static void report_way(struct report *report, const struct answer *answer)

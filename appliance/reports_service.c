@@ -33,6 +33,7 @@ static const struct column service_columns[] = {
 	{"lifetime", NULL, COLUMN_DURATION},
 	{"front_timeout", NULL, COLUMN_DURATION},
 	{"back_timeout", NULL, COLUMN_DURATION},
+	{"proxy_protocol", NULL, COLUMN_TEXT},
 };
 
 static const char *protocol_text(uint8_t protocol)
@@ -55,6 +56,7 @@ static void report_limits(struct report *report, const struct config_service *co
 	report_number(report, config->lifetime_ns);
 	report_number(report, config->front_timeout_ns);
 	report_number(report, config->back_timeout_ns);
+	report_attribute(report, KIND_SERVICE, "proxy-protocol", config);
 }
 
 static void report_service(struct report *report, const struct service_view *view)

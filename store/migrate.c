@@ -105,7 +105,8 @@ const char *const store_migrations[STORE_VERSION] = {
 	"ALTER TABLE \"service\" ADD COLUMN \"lifetime\" TEXT NOT NULL DEFAULT '0';"
 	"ALTER TABLE \"service\" ADD COLUMN \"front_timeout\" TEXT NOT NULL DEFAULT '0';"
 	"ALTER TABLE \"service\" ADD COLUMN \"back_timeout\" TEXT NOT NULL DEFAULT '0';"
-	"ALTER TABLE \"service\" ADD COLUMN \"source_rewrite\" TEXT;",
+	"ALTER TABLE \"service\" ADD COLUMN \"source_rewrite\" TEXT;"
+	"ALTER TABLE \"service\" ADD COLUMN \"proxy_protocol\" TEXT NOT NULL DEFAULT 'off';",
 	/* 3: a commit that waits to be confirmed, one row or none. sum: XXH64 of all other
 	 * columns but the first, see unconfirmed.c. */
 	"CREATE TABLE \"unconfirmed\" ("

@@ -83,6 +83,13 @@ static const struct keyword modes[] = {
 	{0},
 };
 
+static const struct keyword proxy_protocols[] = {
+	{"off", PROXY_PROTOCOL_OFF, "datagrams are the client's"},
+	{"first", PROXY_PROTOCOL_FIRST, "the first datagram of a flow begins with a PROXY header"},
+	{"every", PROXY_PROTOCOL_EVERY, "every datagram begins with a PROXY header"},
+	{0},
+};
+
 static const struct keyword when_fulls[] = {
 	{"stateless", WHEN_FULL_STATELESS, "forward without a flow where replies find their way"},
 	{"shed", WHEN_FULL_SHED, "drop what would need a new flow"},
@@ -248,6 +255,8 @@ static const struct attribute service_attributes[] = {
 	 .help = "a UDP flow ends when its client was silent so long (0: never)"},
 	{"back-timeout", VALUE_DURATION, 0, AT(service, back_timeout_ns), 0, 7 * 24 * HOUR, "0",
 	 .help = "a UDP flow ends when its backend was silent so long (0: never)"},
+	{"proxy-protocol", VALUE_KEYWORD, 0, AT(service, proxy_protocol), .initial = "off",
+	 .keywords = proxy_protocols, .help = "UDP: tell the backend who the client is"},
 	{"when-full", VALUE_KEYWORD, 0, AT(service, when_full), .initial = "stateless",
 	 .keywords = when_fulls, .help = "new flows while the flow table is full"},
 	{"fail-open", VALUE_KEYWORD, 0, AT(service, fail_open), .initial = "off",

@@ -70,6 +70,7 @@ enum check_type { CHECK_ICMP, CHECK_TCP, CHECK_UDP, CHECK_ARP, CHECK_HEARTBEAT }
 enum scheduler { SCHEDULER_MAGLEV, SCHEDULER_ROUND_ROBIN, SCHEDULER_LEAST_CONNECTIONS };
 enum affinity { AFFINITY_5_TUPLE, AFFINITY_SOURCE_IP };
 enum mode { MODE_NAT, MODE_FULLNAT, MODE_DSR, MODE_IPIP, MODE_GUE };
+enum proxy_protocol { PROXY_PROTOCOL_OFF, PROXY_PROTOCOL_FIRST, PROXY_PROTOCOL_EVERY };
 enum when_full { WHEN_FULL_STATELESS, WHEN_FULL_SHED };
 enum on_backend_loss { ON_BACKEND_LOSS_RESELECT, ON_BACKEND_LOSS_RESET };
 enum no_service { NO_SERVICE_DROP, NO_SERVICE_REJECT };
@@ -157,6 +158,7 @@ struct config_service {
 	uint64_t lifetime_ns;
 	uint64_t front_timeout_ns;
 	uint64_t back_timeout_ns;
+	uint32_t proxy_protocol;
 	uint32_t when_full;
 	uint32_t fail_open;
 	uint32_t on_backend_loss;

@@ -96,6 +96,20 @@ static int validate_replies(struct validation *validation, const struct config_s
 	return 0;
 }
 
+/* The header would stand in a packet that is handed over as it came. */
+static int validate_proxy(struct validation *validation, const struct config_service *service)
+{
+	char mode[NAME_SIZE];
+
+	if (service->proxy_protocol == PROXY_PROTOCOL_OFF)
+		return 0;
+	mode_name(service, mode);
+	return validation_refuse(validation,
+				 "service \"%s\": proxy-protocol needs mode nat or fullnat: mode "
+				 "%s changes nothing in a datagram",
+				 service->name, mode);
+}
+
 static int validate_service_mode(struct validation *validation,
 				 const struct config_service *service)
 {
@@ -104,6 +118,8 @@ static int validate_service_mode(struct validation *validation,
 	int error = validate_replies(validation, service);
 	unsigned i;
 
+	if (!error)
+		error = validate_proxy(validation, service);
 	strcpy(first.pool, service->pool);
 	config_seek(config, KIND_BACKEND, &first, &i);
 	for (; !error && i < config_count(config, KIND_BACKEND); i++) {

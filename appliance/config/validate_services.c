@@ -162,11 +162,12 @@ static int validate_vips(struct validation *validation)
 	return 0;
 }
 
-/* What ends flows of UDP: TCP ends its connections itself. */
+/* What ends flows of UDP: TCP ends its connections itself. A PROXY header would shift a stream. */
 static int validate_udp(struct validation *validation)
 {
 	static const char *const of_udp[] = {
 		"requests", "responses", "lifetime", "front-timeout", "back-timeout",
+		"proxy-protocol",
 	};
 
 	for (unsigned i = 0; i < validation->services; i++) {

@@ -1,6 +1,7 @@
 #include "appliance/path/deliver.h"
 
 #include "appliance/path/egress.h"
+#include "appliance/path/proxy.h"
 #include "appliance/path/rewrite.h"
 #include "appliance/path/source.h"
 #include "appliance/path/traced.h"
@@ -18,6 +19,7 @@ struct delivery delivery_to(const struct snapshot *snapshot, const struct snapsh
 		.backend = b->id,
 		.service = service->id,
 		.mode = service->mode,
+		.proxy = service->proxy != PROXY_OFF,
 	};
 }
 
@@ -31,6 +33,7 @@ struct delivery delivery_of(const struct flow *flow)
 		.backend = flow->backend,
 		.service = flow->service,
 		.mode = flow->mode,
+		.proxy = proxy_state_carries(flow->proxy),
 	};
 }
 
@@ -69,12 +72,36 @@ static void count_reply(struct path *path, const struct answer *answer, uint32_t
 	s->reply_bytes += bytes;
 }
 
+/* True where the datagram, grown, is one no more: its length has 16 bits. */
+static bool outgrows_udp(const struct packet *packet)
+{
+	uint32_t ip_header = packet->ip_length - packet->l4_length;
+
+	return ip_header + from_be16(packet_udp(packet)->length) + packet->growth > UINT16_MAX;
+}
+
 bool deliver_find(struct path *path, struct packet *packet, const struct delivery *delivery,
 		  enum verdict *ret_drop)
 {
 	packet->mode = delivery->mode;
 	packet->tunnel = tunnel_to(delivery->address, packet->hash);
+	packet->growth = delivery->proxy ? (uint8_t)proxy_size(packet) : 0;
+	*ret_drop = DROP_too_big;
+	if (packet->growth && outgrows_udp(packet))
+		return false;
 	return egress_find(path, packet, delivery->address, NONE, ret_drop);
+}
+
+static void tell_client(struct packet *packet, const struct delivery *delivery)
+{
+	const struct proxy_endpoints endpoints = {
+		.client = packet->source,
+		.client_port = packet->source_port,
+		.backend = delivery->address,
+		.backend_port = delivery->port,
+	};
+
+	proxy_insert(packet, &endpoints);
 }
 
 enum verdict deliver_send(struct path *path, struct packet *packet, const struct delivery *delivery)
@@ -88,6 +115,8 @@ enum verdict deliver_send(struct path *path, struct packet *packet, const struct
 	if (!same32(delivery->source_address, packet->source) ||
 	    !same16(delivery->source_port, packet->source_port))
 		rewrite_source(packet, delivery->source_address, delivery->source_port);
+	if (delivery->proxy)
+		tell_client(packet, delivery);
 	return egress_send(path, packet);
 }
 

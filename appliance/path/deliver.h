@@ -17,6 +17,7 @@ struct delivery {
 	be16 source_port;
 	uint32_t backend, service; /* ids */
 	uint8_t mode;          /* enum forward_mode */
+	bool proxy;            /* with a PROXY header */
 };
 
 /* One reply's way to a client. */

@@ -34,10 +34,11 @@ static uint32_t mtu_of(const struct path *path, const struct packet *packet)
 	return out->up ? out->mtu : 0;
 }
 
-/* Bytes of the packet itself that fit: what it is wrapped in counts, too. */
+/* Bytes of the packet as it is that fit: what will be put around it and into it counts, too. */
 static uint32_t room_for(const struct path *path, const struct packet *packet)
 {
-	uint32_t mtu = mtu_of(path, packet), overhead = tunnel_overhead(packet->mode);
+	uint32_t mtu = mtu_of(path, packet);
+	uint32_t overhead = tunnel_overhead(packet->mode) + packet->growth;
 
 	return mtu > overhead ? mtu - overhead : 0;
 }
@@ -224,7 +225,8 @@ static enum verdict send_segments(struct path *path, const struct packet *packet
 
 enum verdict egress_send(struct path *path, struct packet *packet)
 {
-	uint32_t in_interface = packet->originated ? NONE : packet->frame->interface;
+	bool counted = !packet->originated && !packet->piece;
+	uint32_t in_interface = counted ? packet->frame->interface : NONE;
 
 	if (!path->snapshot->bridge.on && !mode_hands_over(packet->mode))
 		rewrite_ttl(packet);

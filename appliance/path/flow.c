@@ -126,6 +126,7 @@ static struct flow flow_of_birth(const struct flow_birth *birth, uint64_t now_ns
 		.seen = seen,
 		.state = (uint8_t)flow_life_state(birth->forward.protocol, seen),
 		.mode = birth->mode,
+		.proxy = birth->proxy,
 		.sees_replies = birth->sees_replies,
 		.limited = birth->limits != NULL,
 		.last_side = FLOW_FORWARD,

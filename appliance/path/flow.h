@@ -59,6 +59,7 @@ struct flow {
 	bool sees_replies;             /* replies cross the appliance: there is a reply key */
 	bool limited;                  /* it has a meter */
 	uint8_t last_side;             /* enum flow_direction of the last packet, where limited */
+	uint8_t proxy;                 /* enum proxy_state */
 };
 _Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
 
@@ -76,6 +77,7 @@ struct flow_birth {
 	uint16_t frontend;
 	uint8_t tcp_flags;        /* of the packet that it is born by; 0 for UDP */
 	uint8_t mode;
+	uint8_t proxy;
 	bool sees_replies;        /* index the reply tuple as well */
 };
 
@@ -157,11 +159,10 @@ enum flow_inserted flow_insert(struct flow_table *table, const struct flow_birth
 void flow_touch(struct flow_table *table, struct flow *flow, enum flow_direction direction,
 		uint8_t tcp_flags, uint64_t now_ns);
 
-/* True where that many more of the client's datagrams are within the flow's limits. */
-static inline bool flow_admits(const struct flow_table *table, const struct flow *flow,
-			       uint32_t datagrams)
+/* Datagrams of the client that are within the flow's limits; FLOW_NO_LIMIT: any number. */
+static inline uint32_t flow_requests_left(const struct flow_table *table, const struct flow *flow)
 {
-	return !flow->limited || datagrams <= table->meter[flow - table->flow].left[FLOW_FORWARD];
+	return flow->limited ? table->meter[flow - table->flow].left[FLOW_FORWARD] : FLOW_NO_LIMIT;
 }
 
 /* Datagrams of the flow have passed, and count. The last reply that it may have closes it: `flow` is

@@ -41,6 +41,7 @@ struct fragment_fate {
 	uint32_t backend;   /* id, or NONE */
 	uint8_t mode;       /* enum forward_mode */
 	struct tunnel tunnel;
+	uint32_t shift;     /* bytes that the later ones move by: something was put before them */
 };
 
 /* Bytes of memory, to be aligned to 64 and zeroed. `seed` is the table's hash's. */

@@ -6,6 +6,7 @@
 #include "appliance/path/egress.h"
 #include "appliance/path/icmp.h"
 #include "appliance/path/icmp_tunnel.h"
+#include "appliance/path/proxy.h"
 #include "appliance/path/quote.h"
 #include "appliance/path/rewrite.h"
 #include "appliance/path/select.h"
@@ -19,6 +20,7 @@ struct translation {
 	uint32_t backend;   /* id */
 	uint8_t mode;       /* enum forward_mode */
 	uint64_t hash;      /* of the flow, as it goes forward */
+	uint8_t proxy;      /* enum proxy_state of the datagrams that it may be about */
 };
 
 /* About a reply, to the backend that sent it, as `delivery` would reach it. A client that says so
@@ -77,6 +79,7 @@ static struct translation by_flow(const struct packet *packet, const struct flow
 	translation = to_client(packet, flow->forward.destination, flow->forward.destination_port,
 				&answer, flow->backend);
 	translation.interface = flow->frontend;
+	translation.proxy = flow->proxy;
 	return translation;
 }
 
@@ -110,6 +113,7 @@ static bool without_flow(const struct path *path, const struct packet *packet,
 		*ret_translation = to_client(packet, service->vip,
 					     service->port.raw ? service->port : answer->source_port,
 					     &to, NONE);
+		ret_translation->proxy = service->proxy;
 		return true;
 	}
 	if (!select_stateless(path, service, answer, &choice))
@@ -163,6 +167,21 @@ static enum verdict hand_over(struct path *path, struct packet *packet,
 	return egress_send(path, packet);
 }
 
+/* The client knows nothing of a PROXY header. */
+static void forget_proxy(struct packet *packet, struct quote *quote,
+			 const struct translation *translation)
+{
+	const struct quote_ports *ports = quote->l4;
+	const struct proxy_endpoints endpoints = {
+		.client = translation->sent.source,
+		.client_port = translation->sent.source_port,
+		.backend = quote->ip->destination,
+		.backend_port = ports->destination,
+	};
+
+	proxy_unquote(packet, quote, &endpoints, translation->proxy == PROXY_EVERY);
+}
+
 enum verdict icmp_translate(struct path *path, struct packet *packet)
 {
 	struct translation translation;
@@ -185,6 +204,8 @@ enum verdict icmp_translate(struct path *path, struct packet *packet)
 		return DROP_icmp_malformed;
 
 	packet->backend = translation.backend;
+	if (translation.proxy != PROXY_OFF)
+		forget_proxy(packet, &quote, &translation);
 	quote_rewrite(packet, &quote, sent->source, sent->source_port, sent->destination,
 		      sent->destination_port);
 	rewrite_source(packet, translation.source, (be16){0});

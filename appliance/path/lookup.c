@@ -44,6 +44,7 @@ static void look_at_source(const struct delivery *delivery, struct lookup *looku
 {
 	lookup->source_address = delivery->source_address;
 	lookup->source_port = delivery->source_port;
+	lookup->proxy = delivery->proxy;
 }
 
 /* The way to one choice. False: it cannot be used, and another one may. */
@@ -113,7 +114,7 @@ static void look_up(struct path *path, const struct flow_tuple *tuple, uint64_t 
 	struct delivery delivery = delivery_of(flow);
 	look_at_source(&delivery, ret_lookup);
 	look_out(path, flow->backend_address, tuple, ret_lookup);
-	if (!flow_admits(&path->flows, flow, 1))
+	if (!flow_requests_left(&path->flows, flow))
 		ret_lookup->verdict = DROP_requests_used_up;
 }
 

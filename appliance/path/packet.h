@@ -30,6 +30,7 @@ struct packet {
 	uint8_t tcp_flags;
 	uint8_t fragment;      /* enum fragment_place */
 	bool originated;       /* the appliance's own: was never received */
+	bool piece;            /* of a received frame that is counted as a whole */
 
 	/* Of a TCP or UDP packet with its ports; zero otherwise. */
 	struct flow_tuple tuple;
@@ -41,6 +42,8 @@ struct packet {
 	be32 next_hop;
 	uint8_t mode;          /* enum forward_mode that it leaves in; NAT, too, for what is routed */
 	struct tunnel tunnel;  /* ipip and gue: its outer header */
+	uint8_t growth;        /* bytes that are still to be put before its payload */
+	uint8_t inserted;      /* bytes that were */
 };
 
 static inline struct tcp *packet_tcp(const struct packet *packet) { return packet->l4; }

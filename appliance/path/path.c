@@ -195,6 +195,7 @@ static void remember_fragment(struct path *path, const struct packet *packet, en
 		.backend = packet->backend,
 		.mode = packet->mode,
 		.tunnel = packet->tunnel,
+		.shift = packet->inserted,
 	};
 
 	fragment_remember(path, packet, &fate);
@@ -216,6 +217,8 @@ static enum verdict follow_fragment(struct path *path, struct packet *packet)
 	packet->tunnel = fate->tunnel;
 	if (!egress_admits(path, packet, &drop))
 		return drop;
+	if (fate->shift && !rewrite_offset(packet, fate->shift))
+		return DROP_too_big;
 	if (!mode_hands_over(packet->mode)) {
 		rewrite_source(packet, fate->new_source, (be16){0});
 		rewrite_destination(packet, fate->new_destination, (be16){0});

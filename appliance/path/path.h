@@ -173,6 +173,7 @@ struct lookup {
 	enum forward_mode mode;
 	be32 source_address;       /* whom the backend sees; zero: there is none */
 	be16 source_port;
+	bool proxy;                /* with a PROXY header */
 	struct tunnel tunnel;      /* ipip and gue, where there is an interface */
 	uint32_t interface;        /* where it would leave, or NONE */
 	bool bridged;              /* no next hop: its MACs stay */

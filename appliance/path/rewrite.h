@@ -15,6 +15,10 @@
 void rewrite_source(const struct packet *packet, be32 address, be16 port);
 void rewrite_destination(const struct packet *packet, be32 address, be16 port);
 
+/* Moves a fragment on in its datagram by `bytes`, a multiple of 8. False: beyond what an offset and
+ * a datagram of 64 KB allow; nothing has changed. */
+bool rewrite_offset(const struct packet *packet, uint32_t bytes);
+
 /* One hop less; the caller has seen to it that the TTL is over 1 (RFC 1812 section 5.3.1). */
 void rewrite_ttl(const struct packet *packet);
 

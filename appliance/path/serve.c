@@ -3,7 +3,9 @@
 #include "appliance/path/deliver.h"
 #include "appliance/path/direct.h"
 #include "appliance/path/icmp.h"
+#include "appliance/path/proxy.h"
 #include "appliance/path/reset.h"
+#include "appliance/path/segment.h"
 #include "appliance/path/select.h"
 #include "appliance/path/source.h"
 #include "appliance/path/traced.h"
@@ -83,8 +85,11 @@ static enum verdict send_forward(struct path *path, struct packet *packet, struc
 {
 	enum verdict verdict = deliver_send(path, packet, delivery);
 
-	if (!verdict_is_drop(verdict))
-		flow_spend(&path->flows, flow, FLOW_FORWARD, packet_datagrams(packet));
+	if (verdict_is_drop(verdict))
+		return verdict;
+	if (flow->proxy == PROXY_FIRST)
+		flow->proxy = PROXY_SENT;
+	flow_spend(&path->flows, flow, FLOW_FORWARD, 1);
 	return verdict;
 }
 
@@ -95,7 +100,7 @@ static enum verdict forward_flow(struct path *path, struct packet *packet, struc
 
 	trace_found(path, flow, TRACE_HIT);
 	/* Refused, it does not keep the flow alive either: the client's tuple gets a new one. */
-	if (!flow_admits(&path->flows, flow, packet_datagrams(packet)))
+	if (!flow_requests_left(&path->flows, flow))
 		return DROP_requests_used_up;
 	flow_touch(&path->flows, flow, FLOW_FORWARD, packet->tcp_flags, path->now_ns);
 	if (!deliver_find(path, packet, &delivery, &drop))
@@ -133,6 +138,7 @@ static struct flow_birth birth_of(const struct packet *packet,
 		.frontend = packet->frame->interface,
 		.tcp_flags = packet->tcp_flags,
 		.mode = delivery->mode,
+		.proxy = service->proxy,
 		.sees_replies = mode_sees_replies(delivery->mode),
 	};
 }
@@ -156,7 +162,9 @@ static enum verdict serve_by_table(struct path *path, struct packet *packet, uin
 	struct choice choice;
 	enum verdict drop;
 
-	if (!select_stateless(path, service, &packet->tuple, &choice))
+	/* Which datagram of its client is the first one, only a flow knows. */
+	if (service->proxy == PROXY_FIRST ||
+	    !select_stateless(path, service, &packet->tuple, &choice))
 		return otherwise;
 	struct delivery delivery =
 		delivery_to(path->snapshot, service, choice.backend, &packet->tuple);
@@ -240,6 +248,36 @@ static enum verdict refuse(struct path *path, const struct packet *packet)
 	return DROP_no_service;
 }
 
+/* True where one frame is many datagrams, each of which counts, or gets a header. */
+static bool is_cut(const struct packet *packet, bool each_counts, enum proxy_state proxy)
+{
+	return packet->frame->offload.gso_type && packet->protocol == PROTOCOL_NUMBER_UDP &&
+	       (each_counts || proxy_state_carries(proxy));
+}
+
+/* The datagrams of a super-frame, one by one. It was forwarded where one of them was. */
+static enum verdict serve_each(struct path *path, struct packet *super)
+{
+	enum verdict verdict = DROP_udp_malformed;
+	struct segments segments;
+	bool forwarded = false;
+
+	if (!segments_begin(&segments, super))
+		return verdict;
+	while (segments_next(&segments)) {
+		struct packet packet = segments.packet;
+		struct frame frame = segments.frame;
+
+		packet.frame = &frame;
+		packet.piece = true;
+		verdict = serve_client(path, &packet);
+		forwarded |= !verdict_is_drop(verdict);
+		super->backend = packet.backend;
+		super->out_interface = packet.out_interface;
+	}
+	return forwarded ? VERDICT_FORWARDED : verdict;
+}
+
 enum verdict serve_client(struct path *path, struct packet *packet)
 {
 	const struct snapshot *snapshot = path->snapshot;
@@ -250,7 +288,11 @@ enum verdict serve_client(struct path *path, struct packet *packet)
 	if (flow && direction == FLOW_REPLY)
 		return reply_by_flow(path, packet, flow);
 	enum flow_close_reason reason = FLOW_CLOSE_CLEARED;
-	if (flow && !flow_ends(path, flow, packet, &reason))
+	bool goes_on = flow && !flow_ends(path, flow, packet, &reason);
+	if (goes_on && is_cut(packet, flow_requests_left(&path->flows, flow) != FLOW_NO_LIMIT,
+			      flow->proxy))
+		return serve_each(path, packet);
+	if (goes_on)
 		return forward_flow(path, packet, flow);
 	if (flow)
 		flow_close(&path->flows, flow, reason);
@@ -264,6 +306,8 @@ enum verdict serve_client(struct path *path, struct packet *packet)
 		return DROP_service_disabled;
 	if (reason == FLOW_CLOSE_BACKEND_LOST && tell_of_loss(path, packet, service))
 		return DROP_backend_lost;
+	if (is_cut(packet, service->limits.requests, service->proxy))
+		return serve_each(path, packet);
 	if (path_service_full(path, service))
 		return DROP_service_flows_full;
 	enum verdict verdict = serve_new(path, packet, index);

@@ -130,6 +130,14 @@ struct snapshot_rewrite {
 	bool on;
 };
 
+/* What a UDP flow has to do with the PROXY header (proxy.h). */
+enum proxy_state {
+	PROXY_OFF,
+	PROXY_EVERY,
+	PROXY_FIRST, /* its next datagram carries it */
+	PROXY_SENT,  /* its first datagram has carried it */
+};
+
 struct snapshot_service {
 	uint32_t id;              /* stable: generation and slot */
 	uint32_t twin;            /* id of the same service for the other protocol, or NONE */
@@ -146,6 +154,7 @@ struct snapshot_service {
 	uint64_t idle_timeout_ns; /* in whole ms; 0: by protocol and state */
 	struct flow_limits limits; /* of UDP flows */
 	struct snapshot_rewrite rewrite;
+	uint8_t proxy;            /* enum proxy_state that UDP flows begin with */
 };
 
 /* The way back without a flow: replies of a backend's address and port belong to one service. Backends

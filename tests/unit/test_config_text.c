@@ -22,7 +22,7 @@ static const char everything[] =
 	"add backend web 10.9.0.11:80 weight 65535 name first admin drain\n"
 	"add backend web 10.9.0.11:8080 admin disabled\n"
 	"add service dns 203.0.113.10:0/udp pool mail max-flows 1000 requests 10 responses 1 "
-	"lifetime 3600 front-timeout 500ms back-timeout 30 when-full shed\n"
+	"lifetime 3600 front-timeout 500ms back-timeout 30 proxy-protocol first when-full shed\n"
 	"add service www 203.0.113.10:80/tcp pool web idle-timeout 3600\n"
 	"add service www-any 203.0.113.11:80/any pool web admin disabled\n";
 
@@ -49,9 +49,10 @@ static struct config *build(void)
 		"add backend web 10.9.0.9:80 weight 0 admin enabled name none",
 		"add service www-any 203.0.113.11:80/any pool web admin disabled mode nat",
 		"add service www 203.0.113.10:80/tcp pool web idle-timeout 1h when-full stateless "
-		"requests 0 lifetime 0",
+		"requests 0 lifetime 0 proxy-protocol off",
 		"add service dns 203.0.113.10:0/udp pool mail when-full shed max-flows 1000 "
-		"back-timeout 30s front-timeout 500ms lifetime 1h responses 1 requests 10",
+		"proxy-protocol first back-timeout 30s front-timeout 500ms lifetime 1h responses 1 "
+		"requests 10",
 		"set global vip-echo available forwarding on seed 4294967295 flow-table 2097152",
 	};
 	struct config *config = config_new();

@@ -185,10 +185,9 @@ static void a_flow_whose_requests_are_used_up_waits_for_replies(void **state)
 		struct flow *flow = begin(&limits);
 
 		flow_spend(&table, flow, FLOW_FORWARD, 1);
-		assert_true(flow_admits(&table, flow, 2));
-		assert_false(flow_admits(&table, flow, 3));
+		assert_int_equal(flow_requests_left(&table, flow), 2);
 		flow_spend(&table, flow, FLOW_FORWARD, 2);
-		assert_false(flow_admits(&table, flow, 1));
+		assert_int_equal(flow_requests_left(&table, flow), 0);
 		now_ns += 29 * SECOND_NS;
 		for (unsigned i = 0; i < 5; i++)
 			pass(flow, FLOW_REPLY);
@@ -224,7 +223,7 @@ static void a_flow_keeps_the_limits_that_it_was_born_with(void **state)
 
 	(void)state;
 	limits = (struct flow_limits){.requests = 1, .lifetime_ns = 1};
-	assert_true(flow_admits(&table, flow, 5));
+	assert_int_equal(flow_requests_left(&table, flow), 5);
 	assert_int_equal(flow_end_ns(&table, flow), born_ns + SECOND_NS);
 }
 
@@ -242,7 +241,7 @@ static void a_flow_without_limits_inherits_none(void **state)
 	flow_expire(&table, now_ns, ALL);
 	pass(next, FLOW_FORWARD);
 	pass(next, FLOW_REPLY);
-	assert_true(flow_admits(&table, next, 1000));
+	assert_int_equal(flow_requests_left(&table, next), FLOW_NO_LIMIT);
 	assert_true(is_there());
 	assert_null(flow_meter_of(&table, next));
 }
@@ -257,7 +256,7 @@ static void a_flow_without_limits_never_looks_at_a_meter(void **state)
 	flow = begin(NULL);
 	pass(flow, FLOW_FORWARD);
 	pass(flow, FLOW_REPLY);
-	assert_true(flow_admits(&table, flow, 1));
+	assert_int_equal(flow_requests_left(&table, flow), FLOW_NO_LIMIT);
 	assert_ends(now_ns + 180 * SECOND_NS, FLOW_CLOSE_IDLE, true);
 }
 

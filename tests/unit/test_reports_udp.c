@@ -82,6 +82,32 @@ static void a_flow_without_limits_has_any_number_left(void **state)
 	stage_free(stage);
 }
 
+static void the_header_is_told_by_service_and_flow(void **state)
+{
+	struct world *world = world_dns();
+	struct stage *stage = stage_new(world);
+
+	(void)state;
+	world_set(world, KIND_SERVICE, "name", "dns", "proxy-protocol", "first", "requests", "0");
+	world_publish(world);
+	const json_t *list = show(stage, SERVICE, "service", .limit = 0);
+	assert_string_equal(text(row(list, "name", "dns"), "proxy_protocol"), "first");
+	assert_string_equal(text(row(list, "name", "web"), "proxy_protocol"), "off");
+	ask(world, 1);
+	list = show(stage, FLOW, "flow", .limit = 0);
+	assert_string_equal(text(json_array_get(list, 0), "proxy"), "sent");
+	world_set(world, KIND_SERVICE, "name", "dns", "proxy-protocol", "every");
+	world_publish(world);
+	ask(world, 1);
+	list = show(stage, FLOW, "flow", .limit = 0);
+	assert_string_equal(text(json_array_get(list, 0), "proxy"), "sent");
+	world->now_ns += 20 * SECOND_NS;
+	ask(world, 1);
+	list = show(stage, FLOW, "flow", .limit = 0);
+	assert_string_equal(text(json_array_get(list, 0), "proxy"), "every");
+	stage_free(stage);
+}
+
 static const json_t *look_up(struct stage *stage)
 {
 	struct tuple_question question = {.udp = true};
@@ -114,13 +140,37 @@ static void lookup_knows_that_requests_are_used_up(void **state)
 	stage_free(stage);
 }
 
+static void lookup_tells_of_the_header(void **state)
+{
+	struct world *world = world_dns();
+	struct stage *stage = stage_new(world);
+
+	(void)state;
+	const json_t *answer = look_up(stage);
+	assert_true(json_is_false(json_object_get(answer, "proxy")));
+	assert_int_equal(number(answer, "packet_max"), 1500);
+	world_set(world, KIND_SERVICE, "name", "dns", "proxy-protocol", "first");
+	world_publish(world);
+	answer = look_up(stage);
+	assert_true(json_is_true(json_object_get(answer, "proxy")));
+	assert_int_equal(number(answer, "mtu"), 1500);
+	assert_int_equal(number(answer, "packet_max"), 1472);
+	assert_non_null(strstr(stage->text, "  with a PROXY header, packets of up to 1472 "));
+	ask(world, 1);
+	answer = look_up(stage); /* of the flow, whose first datagram has had it */
+	assert_true(json_is_false(json_object_get(answer, "proxy")));
+	stage_free(stage);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_service_tells_its_limits),
 		cmocka_unit_test(a_flow_tells_what_is_left_of_its_limits),
 		cmocka_unit_test(a_flow_without_limits_has_any_number_left),
+		cmocka_unit_test(the_header_is_told_by_service_and_flow),
 		cmocka_unit_test(lookup_knows_that_requests_are_used_up),
+		cmocka_unit_test(lookup_tells_of_the_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

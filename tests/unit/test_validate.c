@@ -125,6 +125,8 @@ static void a_broken_rule_is_told_with_the_objects_that_break_it(void **state)
 		 "service \"www\": lifetime means nothing to tcp, only to udp and any"},
 		{{"set service www front-timeout 1"},
 		 "service \"www\": front-timeout means nothing to tcp, only to udp and any"},
+		{{"set service www proxy-protocol first"},
+		 "service \"www\": proxy-protocol means nothing to tcp, only to udp and any"},
 		{{"set service www back-timeout 500ms"},
 		 "service \"www\": back-timeout means nothing to tcp, only to udp and any"},
 		{{"set global topology bridged", "set interface ext role both"},
@@ -160,6 +162,9 @@ static void a_broken_rule_is_told_with_the_objects_that_break_it(void **state)
 		 "service \"b\": responses means nothing in mode gue, where replies go past the appliance"},
 		{{"add service b 198.51.100.10:80/udp pool web mode dsr back-timeout 9"},
 		 "service \"b\": back-timeout means nothing in mode dsr, where replies go past the appliance"},
+		{{"add service b 198.51.100.10:80/udp pool web mode ipip proxy-protocol every"},
+		 "service \"b\": proxy-protocol needs mode nat or fullnat: mode ipip changes "
+		 "nothing in a datagram"},
 		{{"set global topology bridged", "set service www mode dsr"},
 		 "service \"www\": mode dsr needs topology routed, in topology bridged all services are of "
 		 "mode nat"},
@@ -182,6 +187,7 @@ static void what_only_looks_like_a_broken_rule_is_accepted(void **state)
 		{"add service b 198.51.100.10:0/any pool web"},
 		{"add service b 198.51.100.10:0/any pool web requests 1 lifetime 1"},
 		{"add service b 198.51.100.10:53/udp pool web responses 1 front-timeout 1"},
+		{"add service b 198.51.100.10:53/any pool web proxy-protocol every"},
 		{"set service www requests 0 back-timeout 0"},
 		{"add service b 198.51.100.11:80/any pool web"},
 		{"set interface int address 10.0.0.1/24 address 10.0.0.2/24 address 10.0.0.200/32"},
