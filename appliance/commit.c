@@ -15,7 +15,13 @@
 struct effects {
 	bool flows_end;     /* a backend, service or address may be gone: their flows end */
 	bool interfaces;    /* their rings are to follow */
+	bool addresses;     /* that the host's kernel might have as well */
 };
+
+static bool is_other_address(const struct config_service *before, const struct config_service *after)
+{
+	return after && (!before || !same32(before->address.address, after->address.address));
+}
 
 static void note_difference(void *context, enum kind kind, const void *before, const void *after)
 {
@@ -27,7 +33,9 @@ static void note_difference(void *context, enum kind kind, const void *before, c
 	if (kind == KIND_GLOBAL && global->topology != past->topology)
 		effects->interfaces = effects->flows_end = true;
 	if (kind == KIND_INTERFACE)
-		effects->interfaces = true;
+		effects->interfaces = effects->addresses = true;
+	if (kind == KIND_SERVICE && is_other_address(before, after))
+		effects->addresses = true;
 	if ((kind == KIND_BACKEND || kind == KIND_SERVICE || kind == KIND_INTERFACE) && before)
 		effects->flows_end = true;
 }
@@ -126,10 +134,10 @@ static void bring_into_force(struct control *control, struct config *config,
 	members_follow(&control->members, config);
 	if (effects->flows_end)
 		control_sweep_flows(control);
-	if (effects->interfaces && control->ports) {
+	if (effects->interfaces && control->ports)
 		control_links(control);
+	if (effects->addresses && control->ports)
 		ports_warn_of_kernel(control->ports, control->running);
-	}
 }
 
 static int commit_changes(struct control *control, const struct config *candidate,

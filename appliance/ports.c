@@ -304,24 +304,47 @@ struct kernel_look {
 	const struct config *config;
 };
 
+static const struct config_service *service_at(const struct config *config, be32 address)
+{
+	for (unsigned i = 0; i < config_count(config, KIND_SERVICE); i++) {
+		const struct config_service *service = config_at(config, KIND_SERVICE, i);
+
+		if (same32(service->address.address, address))
+			return service;
+	}
+	return NULL;
+}
+
+static const struct config_interface *interface_at(const struct config *config, be32 address)
+{
+	for (unsigned i = 0; i < config_count(config, KIND_INTERFACE); i++) {
+		const struct config_interface *interface = config_at(config, KIND_INTERFACE, i);
+
+		for (unsigned k = 0; k < interface->address.count; k++)
+			if (same32(interface->address.item[k].address, address))
+				return interface;
+	}
+	return NULL;
+}
+
 static void warn_of_address(void *context, uint32_t address_be, unsigned ifindex)
 {
 	const struct kernel_look *look = context;
-	be32 address = {address_be};
+	const struct config_service *service = service_at(look->config, (be32){address_be});
+	const struct config_interface *interface = interface_at(look->config, (be32){address_be});
 	char name[IF_NAMESIZE] = "?";
 
-	for (unsigned i = 0; i < config_count(look->config, KIND_SERVICE); i++) {
-		const struct config_service *service = config_at(look->config, KIND_SERVICE, i);
-
-		if (!same32(service->address.address, address))
-			continue;
-		if_indextoname(ifindex, name);
+	if_indextoname(ifindex, name);
+	if (service)
 		journal_say(look->ports->journal,
 			    "warning: the host itself has the address of service %s on %s and will "
 			    "answer its clients with resets; remove it from the host",
 			    service->name, name);
-		return;
-	}
+	else if (interface)
+		journal_say(look->ports->journal,
+			    "warning: the host itself has the address of interface %s on %s and will "
+			    "refuse heartbeats and the replies of fullnat; "
+			    "remove it from the host", interface->name, name);
 }
 
 static void warn_of_forwarding(struct ports *ports, const char *name)
