@@ -319,6 +319,69 @@ static void a_flow_keeps_the_mode_that_it_was_born_with(void **state)
 	world_free(world);
 }
 
+/* A router's error about a wrapped packet that left, its quote cut to `quoted` bytes, `spoilt` of its
+ * bytes changed; the checksums around the quote are right. */
+static struct frame build_error(struct world *world, const struct world_sent *about,
+				uint32_t quoted, unsigned spoilt, unsigned seed)
+{
+	uint32_t l4_length = ICMP_SIZE + quoted;
+	struct frame frame = world_build(world, &(struct world_packet){
+		.in = "int", .source = "10.0.0.254", .destination = "10.0.0.1",
+		.protocol = PROTOCOL_NUMBER_UDP, .payload = quoted});
+	struct ipv4 *ip = (struct ipv4 *)(frame.data + ETHERNET_SIZE);
+	struct icmp *icmp = (struct icmp *)(ip + 1);
+	uint8_t *quote = (uint8_t *)(icmp + 1);
+
+	*icmp = (struct icmp){.type = ICMP_UNREACHABLE, .code = ICMP_FRAGMENTATION_NEEDED,
+			      .sequence = to_be16(1000)};
+	memcpy(quote, about->bytes + ETHERNET_SIZE, quoted);
+	while (quoted && spoilt--) {
+		seed = seed * 1103515245 + 12345;
+		quote[(seed >> 8) % quoted] ^= (uint8_t)(1 + (seed >> 24));
+	}
+	icmp->checksum = checksum_of(icmp, l4_length);
+	ip->protocol = PROTOCOL_NUMBER_ICMP;
+	ip->checksum = (be16){0};
+	ip->checksum = checksum_of(ip, sizeof(*ip));
+	return frame;
+}
+
+/* Its frame ends with its memory, so that a sanitizer sees who reads on. */
+static void a_damaged_error_about_an_outer_header_is_dropped_or_told(void **state)
+{
+	(void)state;
+	for (enum forward_mode mode = FORWARD_IPIP; mode <= FORWARD_GUE; mode++) {
+		struct world *world = world_of(mode);
+		struct frame frame = build(world, PROTOCOL_NUMBER_TCP, 200, IPV4_DONT_FRAGMENT);
+		unsigned told = 0;
+
+		assert_int_equal(receive_alone(world, &frame), VERDICT_FORWARDED);
+		const struct world_sent about = world->frame[0];
+		uint32_t most = about.frame.length - ETHERNET_SIZE;
+		for (unsigned i = 0; i < 4000; i++) {
+			uint32_t quoted = i < most ? i : most;
+
+			world->now_ns += 1000000000; /* no limit of the rate comes between */
+			frame = build_error(world, &about, quoted, i / (most + 1) % 4, i);
+			enum verdict verdict = receive_alone(world, &frame);
+			bool is_told = verdict == VERDICT_CONSUMED;
+			assert_true(is_told || verdict == DROP_icmp_unmatched ||
+				    verdict == DROP_icmp_malformed);
+			assert_int_equal(world->sent, is_told);
+			told += is_told;
+			if (i < most)
+				assert_int_equal(is_told, quoted >= tunnel_overhead(mode) +
+								    IPV4_SIZE_MIN + 8);
+			if (i % 20 == 0) { /* keeps the flow alive */
+				frame = build(world, PROTOCOL_NUMBER_TCP, 0, 0);
+				receive_alone(world, &frame);
+			}
+		}
+		assert_true(told > 100);
+		world_free(world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +395,7 @@ int main(void)
 		cmocka_unit_test(what_leaves_no_room_for_a_fragment_is_too_big),
 		cmocka_unit_test(what_waits_for_its_neighbor_waits_wrapped),
 		cmocka_unit_test(a_flow_keeps_the_mode_that_it_was_born_with),
+		cmocka_unit_test(a_damaged_error_about_an_outer_header_is_dropped_or_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
