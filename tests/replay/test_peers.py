@@ -272,3 +272,17 @@ add service s 10.0.0.1:80/any pool p
     chosen = [frame["backend"] for frame in result.frames[:-1]]
     for host, share in (11, 2 / 7), (12, 3 / 7), (13, 2 / 7):
         assert chosen.count(f"192.178.1.{host}:80") / len(flows) == pytest.approx(share, abs=0.04)
+
+
+# sozu's UDP core: the PROXY header of a datagram, to the byte.
+
+def test_sozu_a_datagram_begins_with_client_and_backend(replay):
+    """Client 125.25.10.1:8080, backend 10.4.5.8:4200."""
+    config = network("172.16.1.1/24", "172.16.1.2", "10.4.5.1/24", "10.4.5.8") + pool(
+        4200, "10.4.5.8") + "add service s 203.0.113.10:53/udp pool p proxy-protocol every\n"
+    query = Raw(b"DNSQUERY")
+    header = bytes.fromhex("0d0a0d0a000d0a515549540a 21 12 000c 7d190a01 0a040508 1f90 1068")
+    sent = to_us(IP(src="125.25.10.1", dst="203.0.113.10") / UDP(sport=8080, dport=53) / query)
+    want = to_server(IP(src="125.25.10.1", dst="10.4.5.8", ttl=63) / UDP(sport=8080, dport=4200) /
+                     Raw(header + bytes(query)))
+    becomes(replay, config, [sent] * 2, [want] * 2)

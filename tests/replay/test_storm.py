@@ -61,6 +61,8 @@ add service udp {VIP}:0/udp pool all
     "fullnat": WEB + "set service web mode fullnat\nset service dns mode fullnat\n",
     "fullnat with a few ports": WEB + "set service web mode fullnat\nset service dns mode fullnat\n"
                                       "set global fullnat-slices 20000\n",
+    "proxy first": WEB + "set service dns proxy-protocol first\n",
+    "proxy every, fullnat": WEB + "set service dns proxy-protocol every mode fullnat\n",
     **{mode: OWN_PORTS + f"set service web mode {mode}\nset service dns mode {mode}\n"
        for mode in ("dsr", "ipip", "gue")},
     "source-rewrite": WEB + "".join(f"set service {name} source-rewrite 198.51.100.0/24 to "

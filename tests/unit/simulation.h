@@ -24,7 +24,7 @@ static const struct setting {
 	const char *name, *scheduler, *affinity, *when_full, *idle_timeout, *max_flows;
 	const char *fail_open, *on_backend_loss;
 	const char *requests, *responses, *lifetime, *front_timeout, *back_timeout; /* of UDP */
-	const char *mode, *slices, *source_rewrite;
+	const char *mode, *slices, *source_rewrite, *proxy_protocol;
 	bool second_vip;    /* for which the backends' replies look alike */
 } settings[] = {
 	{.name = "plain"},
@@ -41,6 +41,8 @@ static const struct setting {
 	{.name = "reset on loss", .on_backend_loss = "reset", .second_vip = true},
 	{.name = "fullnat", .mode = "fullnat"},
 	{.name = "fullnat with a few ports", .mode = "fullnat", .slices = "6000"},
+	{.name = "proxy first", .proxy_protocol = "first"},
+	{.name = "proxy every", .proxy_protocol = "every", .mode = "fullnat"},
 	{.name = "dsr", .mode = "dsr", .second_vip = true},
 	{.name = "ipip", .mode = "ipip", .scheduler = "least-connections"},
 	{.name = "gue", .mode = "gue", .affinity = "source-ip"},

@@ -95,7 +95,9 @@ static void set_up(struct simulation *sim)
 				"responses", or_else(setting->responses, "0"),
 				"lifetime", or_else(setting->lifetime, "0"),
 				"front-timeout", or_else(setting->front_timeout, "0"),
-				"back-timeout", or_else(setting->back_timeout, "0"), NULL), 0, 1);
+				"back-timeout", or_else(setting->back_timeout, "0"),
+				"proxy-protocol", or_else(setting->proxy_protocol, "off"), NULL),
+				0, 1);
 	}
 	for (unsigned i = 0; i < HOSTS; i++) {
 		struct host *host = &sim->host[i];

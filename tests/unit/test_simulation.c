@@ -15,6 +15,8 @@
 
 #include "tests/unit/simulation_world.h"
 
+#include "appliance/path/proxy.h"
+
 enum { SEEDS = 200, STEPS = 2000 };
 
 static uint64_t created(const struct simulation *sim)
@@ -102,7 +104,8 @@ static void check_refusal(struct simulation *sim, enum verdict verdict, uint8_t 
 	case DROP_flow_table_full:
 		expect(sim, flows->live == FLOWS || flows->half_open == flows->half_open_max);
 		expect(sim, !hands_over(setting) &&
-				    (setting->when_full || setting->second_vip || setting->mode));
+				    (setting->when_full || setting->second_vip ||
+				     setting->mode || setting->proxy_protocol));
 		break;
 	case DROP_service_flows_full:
 		expect(sim, setting->max_flows);
@@ -156,6 +159,17 @@ static bool used_up(const struct simulation *sim, const struct connection *conne
 	       connection->requests >= number(sim->setting->requests);
 }
 
+/* Bytes that tell the backend who the client is: of every datagram, or of a flow's first. */
+static unsigned header_of(const struct simulation *sim, const struct connection *connection,
+			  bool is_new)
+{
+	const char *wanted = sim->setting->proxy_protocol;
+
+	if (!wanted || !is_udp(connection))
+		return 0;
+	return is_new || strcmp(wanted, "every") == 0 ? PROXY_HEADER : 0;
+}
+
 static void client_sends(struct simulation *sim, struct connection *connection)
 {
 	const struct host *bound = &sim->host[connection->host];
@@ -191,6 +205,10 @@ static void client_sends(struct simulation *sim, struct connection *connection)
 			    from_be16(sent.destination_port) == BACKEND_PORT);
 	expect(sim, keeps_flows(sim, host));
 	expect(sim, !keeps || (host == bound && !is_new));
+	expect(sim, hands_over(sim->setting) ||
+			    sent.l4_length == (is_udp(connection) ? UDP_SIZE : TCP_SIZE_MIN) +
+						      packet.payload +
+						      header_of(sim, connection, is_new));
 	expect(sim, !keeps || (same32(sent.source, connection->seen_address) &&
 			       same16(sent.source_port, connection->seen_port)));
 	expect(sim, !is_new || takes_new(sim, host));
