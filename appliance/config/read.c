@@ -102,9 +102,10 @@ static int read_key(const struct reading *reading, char *ret_text)
 	if (digits < 2 * KEY_BYTES_MIN || digits > 2 * KEY_BYTES_MAX)
 		return refuse(reading, "%s has %zu bytes, not %d to %d", name, digits / 2,
 			      KEY_BYTES_MIN, KEY_BYTES_MAX);
-	for (size_t i = 0; i <= digits; i++)
-		ret_text[i] = text[i] >= 'A' && text[i] <= 'F' ? (char)(text[i] - 'A' + 'a') :
-								   text[i];
+	memcpy(ret_text, text, digits + 1);
+	for (char *digit = ret_text; *digit; digit++)
+		if (*digit >= 'A' && *digit <= 'F')
+			*digit = (char)(*digit | ('a' ^ 'A'));
 	return 0;
 }
 

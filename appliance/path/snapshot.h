@@ -30,7 +30,7 @@ enum {
 	NONE = 0xffffffff,        /* no index */
 };
 
-enum { EVERY_FRONTEND = NONE - 1 }; /* in the place of an interface's index */
+enum { EVERY_FRONTEND = 0xfffffffe }; /* in the place of an interface's index */
 
 enum interface_side { SIDE_FRONTEND = 1, SIDE_BACKEND = 2 };
 

@@ -92,7 +92,8 @@ static int take_option(struct options *options, int option)
 {
 	switch (option) {
 	case 'c':
-		options->command[options->commands++] = optarg;
+		if (optarg)
+			options->command[options->commands++] = optarg;
 		break;
 	case 'f':
 		if (options->file)
