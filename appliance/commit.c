@@ -29,9 +29,11 @@ static void note_difference(void *context, enum kind kind, const void *before, c
 	const struct config_global *global = after, *past = before;
 
 	/* Rings become promiscuous or cease to be; flows end that the other topology does not
-	 * have. */
+	 * have, or that are past all services. */
 	if (kind == KIND_GLOBAL && global->topology != past->topology)
 		effects->interfaces = effects->flows_end = true;
+	if (kind == KIND_GLOBAL && global->forwarding != past->forwarding)
+		effects->flows_end = true;
 	if (kind == KIND_INTERFACE)
 		effects->interfaces = effects->addresses = true;
 	if (kind == KIND_SERVICE && is_other_address(before, after))

@@ -224,6 +224,8 @@ static void write_lines(const struct answer *answer, char ret_text[static LINES_
 		write_choice(lines, answer);
 	else if (answer->service)
 		fprintf(lines, "service %s\n", answer->service);
+	else if (!verdict_is_drop(verdict))
+		fprintf(lines, "for no service, passed on as it is\n");
 	if (answer->unchecked)
 		fprintf(lines, "  once its first check has succeeded\n");
 	if (answer->disguised)

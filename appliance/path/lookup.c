@@ -68,6 +68,14 @@ static bool look_at_choice(struct path *path, const struct snapshot_service *ser
 	return true;
 }
 
+/* What is neither for a VIP nor for the appliance. */
+static void look_past(struct path *path, const struct flow_tuple *tuple, struct lookup *lookup)
+{
+	lookup->verdict = DROP_forwarding_off;
+	if (path->snapshot->bridge.on || path->snapshot->forwarding)
+		look_out(path, tuple->destination, tuple, lookup);
+}
+
 static void look_anew(struct path *path, const struct flow_tuple *tuple, struct lookup *lookup)
 {
 	const struct snapshot *snapshot = path->snapshot;
@@ -76,6 +84,10 @@ static void look_anew(struct path *path, const struct flow_tuple *tuple, struct 
 	uint32_t probes = SOURCE_PACKET_PROBES_MAX;
 	struct choice choice;
 
+	if (snapshot_local_find(snapshot, tuple->destination) == NONE) {
+		look_past(path, tuple, lookup);
+		return;
+	}
 	lookup->verdict = DROP_no_service;
 	if (index == NONE)
 		return;

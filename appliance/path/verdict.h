@@ -30,7 +30,7 @@
 	X(ip_bad_length,          "IP total length shorter than the header") \
 	X(ip_bad_checksum,        "IP header checksum wrong") \
 	X(ip_bad_source,          "source is multicast, broadcast, loopback or zero") \
-	X(ip_bad_destination,     "destination is multicast, broadcast, loopback or zero") \
+	X(ip_bad_destination,     "destination, or its MAC, is multicast, broadcast, loopback or zero") \
 	X(ip_source_is_ours,      "source is a VIP or an interface address of the appliance") \
 	X(ttl_expired,            "TTL used up on the way through the appliance") \
 	X(fragment_malformed,     "fragment that overlaps the L4 header, or is too short for it") \

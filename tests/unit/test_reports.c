@@ -527,6 +527,26 @@ static void lookup_says_why_not(void **state)
 	stage_free(stage);
 }
 
+static void lookup_of_what_is_for_no_service(void **state)
+{
+	struct world *world = world_web(1024);
+	struct stage *stage = stage_new(world);
+
+	(void)state;
+	const json_t *answer = stage_lookup(stage, "198.51.100.7:40000", "10.0.0.11:8080");
+	assert_string_equal(text(answer, "verdict"), "forwarding_off");
+	assert_true(json_is_null(json_object_get(answer, "out_interface")));
+	world_set(world, KIND_GLOBAL, "forwarding", "on");
+	world_publish(world);
+	answer = stage_lookup(stage, "198.51.100.7:40000", "10.0.0.11:8080");
+	assert_string_equal(text(answer, "verdict"), "forwarded");
+	assert_string_equal(text(answer, "out_interface"), "int");
+	assert_true(json_is_null(json_object_get(answer, "service")));
+	assert_non_null(strstr(stage->text, "for no service, passed on as it is\n"
+					    "  out ext -> int, next hop 10.0.0.11 at "));
+	stage_free(stage);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -548,6 +568,7 @@ int main(void)
 		cmocka_unit_test(a_name_that_is_none_is_refused_with_the_nearest),
 		cmocka_unit_test(lookup_tells_the_choice_before_and_after_it_is_made),
 		cmocka_unit_test(lookup_says_why_not),
+		cmocka_unit_test(lookup_of_what_is_for_no_service),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,8 +39,10 @@ PREFIX          TYPE       VIA            INTERFACE  SOURCE
 203.0.113.0/24  connected  -              ext        203.0.113.1
 10.0.0.0/24     connected  -              int        10.0.0.1
 0.0.0.0/0       static     203.0.113.254  ext        203.0.113.1
-$ lb -c "lookup 198.51.100.7:51514 203.0.113.99:80/tcp"
+$ lb -c "lookup 198.51.100.7:51514 203.0.113.10:81/tcp"
 DROP no_service: no service at this VIP, port and protocol
+$ lb -c "lookup 198.51.100.7:51514 203.0.113.99:80/tcp"
+DROP forwarding_off: neither for a service nor for the appliance, and forwarding is off
 $ lb -c "lookup 198.51.100.7:51514 203.0.113.10:80/any"
 error: a packet is either tcp or udp, not any
 [2]
