@@ -4,6 +4,8 @@ import struct
 import pytest
 from scapy.all import ICMP, IP, UDP, Ether, Raw, defragment
 
+from bridged import SINGLE, datagram, to_router
+from bridged import request as request_of
 from replay import (BACKENDS, CLIENT, CLIENT_MAC, EXT, INT, NETWORK, VIP, checksums_right,
                     from_backend, syn, to_vip)
 
@@ -242,3 +244,20 @@ def test_the_client_is_told_also_where_its_address_is_hidden(replay, config, sou
     out = replay.run(config, [("ext", request())]).left("int")
     assert out[0][IP].src == source and payloads(out) == [header() + b"question"]
     assert checksums_right(out[0])
+
+
+def test_a_bump_in_the_wire_tells_as_well(replay):
+    """MACs and TTL stay; what grows beyond the wire is cut, or told."""
+    config = SINGLE + "set service dns proxy-protocol every\n"
+    small, large = (to_router(request_of(datagram() / Raw(b"x" * size), **ip))
+                    for size, ip in ((5, {}), (1472, {})))
+    told = to_router(request_of(datagram() / Raw(b"x" * 1472), flags="DF"))
+    result = replay.run(config, [("ext", small), ("ext", large), ("ext", told)])
+    assert result.verdicts == ["forwarded", "forwarded", "too_big"]
+    first, *pieces = result.out["int"]
+    assert (first.src, first.dst, first[IP].ttl) == (small.src, small.dst, small[IP].ttl)
+    (whole,) = defragment(pieces)
+    for out, size in ((first, 5), (whole, 1472)):
+        assert bytes(out[UDP].payload).startswith(SIGNATURE) and checksums_right(out)
+        assert len(out[UDP].payload) == 28 + size
+    assert result.out["ext"][0][ICMP].nexthopmtu == 1472

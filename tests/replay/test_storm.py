@@ -58,6 +58,10 @@ add service udp {VIP}:0/udp pool all
     "set service web fail-open on\nset service dns fail-open on\n",
     "limits of udp": WEB + "set service dns requests 9 responses 2 lifetime 5 front-timeout 2 "
                            "back-timeout 3\n",
+    "proxy headers": WEB + "set service dns proxy-protocol every\n",
+    "proxy headers of first datagrams, small table": WEB.replace("16384", "1024") +
+    "set service dns proxy-protocol first idle-timeout 1\n",
+    "proxy headers in fullnat": WEB + "set service dns mode fullnat proxy-protocol every\n",
     "fullnat": WEB + "set service web mode fullnat\nset service dns mode fullnat\n",
     "fullnat with a few ports": WEB + "set service web mode fullnat\nset service dns mode fullnat\n"
                                       "set global fullnat-slices 20000\n",
