@@ -85,7 +85,7 @@ static int fault_pipe(const struct position *position, const struct next *next, 
 	if (!word || position->filter_awaited || !position->complete || position->syntax.pipes)
 		return fault_missing(position, next, count, words, ret_fault);
 	return fault_at(ret_fault, typed->offset, typed->length,
-			"only show and lookup have output to filter");
+			"only show, lookup and compare have output to filter");
 }
 
 static int fault_unknown(const struct position *position, const struct next *next, unsigned count,

@@ -97,19 +97,24 @@ static int put(struct session *session, struct report *report)
 	return report ? command_report(session, report) : refuse(session, -ENOMEM, "out of memory");
 }
 
+/* The open candidate; of a script, what its lines so far come to. */
 static int compare_candidate(struct session *session)
 {
 	const struct appliance *appliance = session->appliance;
-	const struct config *candidate = session->candidate ? candidate_view(session) : NULL;
+	const struct config *candidate = session->candidate ? candidate_view(session) :
+								session->transaction.config;
 	char error[FAULT_TEXT_SIZE];
 	struct report *report;
 
-	if (!session->candidate)
+	if (!session->candidate && !session_scripted(session))
 		return refuse(session, -ENOENT, "no candidate is open; `compare N` compares with "
 						"what was, `configure` opens one");
-	if (!candidate)
+	if (session->candidate && !candidate)
 		return refuse(session, -ENOMEM, "out of memory");
-	candidate_tell_conflicts(session);
+	if (session->candidate)
+		candidate_tell_conflicts(session);
+	if (!candidate)
+		candidate = session_running(session);
 	report = compare(session_running(session), session_revision(session), candidate, 0);
 	if (report && appliance->impact(appliance->context, candidate, report, error,
 					sizeof(error)) < 0)

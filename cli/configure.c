@@ -64,8 +64,7 @@ int candidate_operate(struct session *session)
 int candidate_configure(struct session *session)
 {
 	struct transaction *transaction = &session->transaction;
-	const unsigned script = REQUEST_SCRIPT, apart = REQUEST_EACH | REQUEST_PREFIXES;
-	bool scripted = session->request.flags & script && !(session->request.flags & apart);
+	bool scripted = session_scripted(session);
 
 	if (transaction->config)
 		return command_fault_whole(session->command, session->fault,

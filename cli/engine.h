@@ -160,6 +160,8 @@ int command_report(struct session *session, struct report *report);
 const struct config *session_config(struct session *session);
 const struct config *session_running(const struct session *session);
 uint64_t session_revision(const struct session *session);
+/* True for a script that is one transaction by itself, without a candidate. */
+bool session_scripted(const struct session *session);
 /* True where the command at hand is to answer in JSON. */
 bool session_wants_json(const struct session *session);
 

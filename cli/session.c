@@ -141,6 +141,12 @@ static void run_act(struct session *session)
 	command_free(session->command);
 }
 
+bool session_scripted(const struct session *session)
+{
+	return session_has(session, REQUEST_SCRIPT) && !session_has(session, REQUEST_EACH) &&
+	       !session_has(session, REQUEST_PREFIXES) && !session->candidate;
+}
+
 const struct config *session_running(const struct session *session)
 {
 	return session->appliance->running(session->appliance->context);

@@ -341,6 +341,12 @@ static int other_line(struct session *session, const struct place *place)
 		if (!session->candidate)
 			return apply_rollback(session);
 		break;
+	case COMMAND_COMPARE:
+		if (!session_scripted(session) || session->command->arguments.revision)
+			break;
+		if (transaction->ended)
+			return refuse_after_end(session);
+		return session->request.flags & REQUEST_CHECK ? 0 : run_compare(session);
 	default:
 		break;
 	}

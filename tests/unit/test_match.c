@@ -218,7 +218,7 @@ static void errors_point_at_the_word_and_show_the_way_out(void **state)
 		 "no option \"scheduller\". Did you mean \"scheduler\"?"},
 		{false, "show pool web now", 14, 3, "unexpected \"now\", the command is complete before it"},
 		{false, "show pool | cuont", 12, 5, "no filter \"cuont\". Did you mean \"count\"?"},
-		{false, "add pool web | count", 13, 1, "only show and lookup have output to filter"},
+		{false, "add pool web | count", 13, 1, "only show, lookup and compare have output to filter"},
 		{false, "add backend web 10.0.0.11:80 weight 70000", 36, 5,
 		 "weight 70000 is out of range 0-65535"},
 		{false, "add backend web 10.0.0.11:80 weight 1 weight 2", 38, 6, "weight is given twice"},

@@ -64,6 +64,29 @@ $ printf 'configure\nset backend web 10.0.0.11:80 weight 5\n' | lb
 error: the script says "configure" and never "commit": it may have been cut short
 error: nothing was applied (still at r3)
 [1]
+# compare is about its lines so far; it stands before its end.
+$ lb <<END
+> set backend web 10.0.0.11:80 weight 5
+> compare
+> add pool b
+> compare | match pool
+> commit check
+> END
+- add backend web 10.0.0.11:80 weight 9 admin drain
++ add backend web 10.0.0.11:80 weight 5 admin drain
++ add pool b
+would change 2 objects.
+$ printf 'compare\nadd pool web\n' | lb
+unchanged (r3).
+$ printf 'add pool b\ncompare\n' | lb --check
+would change 1 object.
+[5]
+$ printf 'add pool b\ncommit\ncompare\n' | lb
+<stdin>:3:1: error: a line after the end of the script
+compare
+^^^^^^^
+error: 1 of 3 lines failed; nothing was applied (still at r3)
+[1]
 $ lb -j -c configure -c "add pool b" -c "commit check" -c "discard"
 {"schema":1,"candidate":{"revision":3,"lines":0}}
 {"schema":1,"candidate":{"revision":3,"lines":1}}

@@ -23,7 +23,7 @@ r1 active.
 error: no pool "wbe". Did you mean "web"?
 [1]
 $ lb -c "add pool web | count"
-error: only show and lookup have output to filter
+error: only show, lookup and compare have output to filter
 [2]
 $ lb -c "show pool | match ("
 error: "(" is not a regular expression: Unmatched ( or \(
