@@ -43,7 +43,8 @@ static const char usage[] =
 	"See lbd(8), and `lbd replay --help`.\n";
 
 struct options {
-	const char *db, *socket, *user, *metrics;
+	const char *db, *socket, *user;
+	struct endpoint metrics; /* port 0: none */
 	int cpu;
 	bool check;
 };
@@ -81,7 +82,12 @@ static int parse_options(int argc, char **argv, struct options *options)
 		case DB: options->db = optarg; break;
 		case SOCKET: options->socket = optarg; break;
 		case USER: options->user = optarg; break;
-		case METRICS: options->metrics = optarg; break;
+		case METRICS:
+			if (!parse_endpoint(optarg, &options->metrics) && options->metrics.port)
+				break;
+			fprintf(stderr, "lbd: --metrics \"%s\" is not an address:port like "
+					"127.0.0.1:9100\n", optarg);
+			return EXIT_USAGE + 1;
 		case CHECK: options->check = true; break;
 		case CPU:
 			if (!parse_cpu(optarg, &options->cpu))
@@ -226,8 +232,8 @@ static int open_all(struct daemon *daemon, const struct options *options, char *
 		config_free(config);
 		return result;
 	}
-	if (options->metrics) {
-		result = metrics_open(&daemon->metrics, options->metrics, control, error, ERROR_SIZE);
+	if (options->metrics.port) {
+		result = metrics_open(&daemon->metrics, &options->metrics, control, error, ERROR_SIZE);
 		if (result)
 			return result;
 	}

@@ -82,28 +82,23 @@ static struct MHD_Daemon *start(struct metrics *metrics, const struct endpoint *
 				MHD_OPTION_END);
 }
 
-int metrics_open(struct metrics **ret_metrics, const char *address, struct control *control,
-		 char *error, size_t error_size)
+int metrics_open(struct metrics **ret_metrics, const struct endpoint *endpoint,
+		 struct control *control, char *error, size_t error_size)
 {
-	struct metrics *metrics;
-	struct endpoint endpoint;
+	struct metrics *metrics = calloc(1, sizeof(*metrics));
+	char address[TEXT_SIZE];
 
-	if (parse_endpoint(address, &endpoint)) {
-		snprintf(error, error_size, "\"%s\" is not an address to serve metrics at: ADDR:PORT",
-			 address);
-		return -EINVAL;
-	}
-	metrics = calloc(1, sizeof(*metrics));
 	if (!metrics) {
 		snprintf(error, error_size, "not enough memory to serve metrics");
 		return -ENOMEM;
 	}
 	metrics->control = control;
 	errno = 0;
-	metrics->daemon = start(metrics, &endpoint);
+	metrics->daemon = start(metrics, endpoint);
 	if (!metrics->daemon) {
 		int result = errno ? -errno : -EIO;
 
+		format_endpoint(*endpoint, address, sizeof(address));
 		snprintf(error, error_size, "cannot serve metrics at %s: %s", address,
 			 strerror(-result));
 		free(metrics);

@@ -14,10 +14,10 @@
 
 struct metrics;
 
-/* Listens at `address`, "ADDR:PORT" (IPv4). The control is borrowed. 0, or a negative errno with a
- * sentence in `error`. */
-int metrics_open(struct metrics **ret_metrics, const char *address, struct control *control,
-		 char *error, size_t error_size);
+/* Listens at `endpoint`. The control is borrowed. 0, or a negative errno with a sentence in
+ * `error`. */
+int metrics_open(struct metrics **ret_metrics, const struct endpoint *endpoint,
+		 struct control *control, char *error, size_t error_size);
 void metrics_close(struct metrics *metrics);
 
 /* Readable when metrics_run() has something to do; for epoll. */

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from daemon import NOBODY, SMALL
+from daemon import NOBODY, SMALL, run
 
 CONFIG = SMALL + "add pool web\n" + "".join(
     f"add backend web 10.0.{i >> 6}.{i & 63}:80 weight {i}\n" for i in range(200))
@@ -203,6 +203,16 @@ def test_a_second_lbd_on_the_same_socket_names_the_first(daemon, make_daemon, fo
     said = second.is_refused()
     assert "another lbd" in said and f"pid {daemon.pid}" in said and "--socket" in said
     assert daemon.lb("show version").status == 0
+
+
+@pytest.mark.parametrize("option, value, word", [
+    ("--metrics", "nonsense", "127.0.0.1:9100"), ("--metrics", "127.0.0.1:0", "127.0.0.1:9100"),
+    ("--cpu", "99999", "CPUs 0 to"), ("--frobnicate", "x", "lbd --help")])
+def test_a_wrong_option_is_wrong_usage_before_a_store_is_made(make_daemon, option, value, word):
+    daemon = make_daemon()
+    said = run(daemon.command("--socket", daemon.socket, option, value))
+    assert said.status == 2 and word in said.error
+    assert not daemon.database.exists() and not daemon.socket.exists()
 
 
 def test_a_socket_that_was_left_behind_is_replaced(daemon):
