@@ -29,7 +29,7 @@ static const struct column flow_columns[] = {
 	{"responses_left", "RESPONSES", COLUMN_COUNT},
 	{"proxy", "PROXY", COLUMN_TEXT},
 	{"interface", "INTERFACE", COLUMN_TEXT},
-	{"note", NULL, COLUMN_PROSE},
+	{"note", NULL, COLUMN_REMARK},
 };
 
 struct flow_walk {

@@ -100,6 +100,7 @@ int show_stats(struct show *show)
 /* In text only reasons that occurred, each with its sentence. */
 static const struct column drops_columns[] = {
 	{"lines", NULL, COLUMN_PROSE},
+	{"none", NULL, COLUMN_REMARK},
 #define X(name, text) {#name, NULL, COLUMN_COUNT},
 	VERDICT_DROPS(X)
 #undef X
@@ -116,7 +117,8 @@ static void report_drop_lines(struct report *report, const uint64_t sum[static V
 						 "%-20s %12" PRIu64 "  %s\n",
 						 verdict_name((enum verdict)i), sum[i],
 						 verdict_text((enum verdict)i));
-	report_text(report, used ? text : "no drops");
+	report_text(report, text);
+	report_text(report, used ? "" : "no drops");
 }
 
 int show_drops(struct show *show)

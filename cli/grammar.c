@@ -61,7 +61,7 @@ static const struct attribute show_backend[] = {
 	 .help = "only flows from this port"}
 #define LIMIT(text) {"limit", VALUE_NUMBER, 0, AT(limit), 1, 1000000, .help = text}
 
-static const struct attribute show_flow[] = {FLOW_FILTER, LIMIT("at most so many")};
+static const struct attribute show_flow[] = {FLOW_FILTER, LIMIT("at most so many (default: 10000)")};
 static const struct attribute clear_flow[] = {FLOW_FILTER};
 static const struct attribute show_events[] = {LIMIT("only the last so many")};
 

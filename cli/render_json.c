@@ -41,7 +41,8 @@ static json_t *row_json(const struct section *section, size_t row)
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < section->columns; i++)
-		if (section->column[i].type != COLUMN_PROSE)
+		if (section->column[i].type != COLUMN_PROSE &&
+		    section->column[i].type != COLUMN_REMARK)
 			json_object_set_new(object, section->column[i].key,
 					    cell_json(section_cell(section, row, i)));
 	return object;

@@ -76,11 +76,16 @@ static void format_local_time(uint64_t ns, char *ret_text)
 		snprintf(ret_text, VALUE_SIZE, "%" PRIu64, ns);
 }
 
+static bool is_text_only(const struct column *column)
+{
+	return column->type == COLUMN_PROSE || column->type == COLUMN_REMARK;
+}
+
 /* The value as text: the cell's own, or written into `room` of VALUE_SIZE. */
 static const char *cell_text(const struct column *column, const struct cell *cell, char *room)
 {
 	if (cell->type == CELL_NULL || (cell->type == CELL_TEXT && !*cell->text))
-		return column->type == COLUMN_PROSE ? "" : "-";
+		return is_text_only(column) ? "" : "-";
 	if (cell->type == CELL_TEXT)
 		return cell->text;
 	if (cell->type == CELL_FLAG)
@@ -194,6 +199,20 @@ static void put_row_prose(const struct section *section, size_t row, FILE *strea
 						    section_cell(section, row, i), room));
 }
 
+static void render_remarks(const struct section *section, struct text_writer *writer)
+{
+	char room[VALUE_SIZE];
+
+	part_begin(writer);
+	for (size_t row = 0; writer->stream && row < section->rows; row++)
+		for (size_t i = 0; i < section->columns; i++)
+			if (section->column[i].type == COLUMN_REMARK)
+				put_prose(writer->stream,
+					  cell_text(&section->column[i],
+						    section_cell(section, row, i), room));
+	part_end(writer, true);
+}
+
 /* Whole lines that belong to the row follow it. */
 static void table_row(const struct table *table, size_t row, FILE *stream)
 {
@@ -255,7 +274,7 @@ static void render_object(const struct section *section, struct text_writer *wri
 	size_t width = 0;
 
 	for (size_t i = 0; i < section->columns; i++)
-		if (section->column[i].title && section->column[i].type != COLUMN_PROSE &&
+		if (section->column[i].title && !is_text_only(&section->column[i]) &&
 		    text_width(section->column[i].title) > width)
 			width = text_width(section->column[i].title);
 	part_begin(writer);
@@ -282,6 +301,7 @@ int render_text(const struct report *report, render_part *part, void *context)
 
 		if (is_prose(section)) {
 			render_prose(section, &writer);
+			render_remarks(section, &writer);
 			continue;
 		}
 		part_begin(&writer);
@@ -292,6 +312,7 @@ int render_text(const struct report *report, render_part *part, void *context)
 			render_list(section, &writer);
 		else
 			render_object(section, &writer);
+		render_remarks(section, &writer);
 	}
 	return writer.failed || report->failed ? -ENOMEM : 0;
 }

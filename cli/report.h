@@ -19,6 +19,7 @@ enum column_type {
 	COLUMN_PERCENT,  /* text: with its sign */
 	COLUMN_FLAG,     /* true or false */
 	COLUMN_PROSE,    /* text only: whole lines, printed as they are; left out of JSON */
+	COLUMN_REMARK,   /* as prose, but about the output: behind it, and no line to a filter */
 };
 
 struct column {

@@ -102,6 +102,34 @@ static void an_object_is_lines_and_an_object(void **state)
 			"{\"schema\":1,\"status\":{\"version\":\"0.1\",\"flows\":3,\"secret\":4}}\n");
 }
 
+static void a_remark_is_no_line_and_no_member(void **state)
+{
+	static const struct column list[] = {
+		{"name", "NAME", COLUMN_TEXT}, {"note", NULL, COLUMN_REMARK},
+	};
+	static const struct column prose[] = {
+		{"lines", NULL, COLUMN_PROSE}, {"none", NULL, COLUMN_REMARK}, {"n", NULL, COLUMN_COUNT},
+	};
+	struct report *report = report_new("flow");
+
+	(void)state;
+	report_section(report, NULL, REPORT_LIST, list, COUNT(list));
+	report_row(report);
+	report_text(report, "a");
+	report_row(report);
+	report_text(report, "b");
+	report_text(report, "There are more.");
+	assert_rendered(report, "NAME\nThere are more.\n", "a\nb\n",
+			"{\"schema\":1,\"flow\":[{\"name\":\"a\"},{\"name\":\"b\"}]}\n");
+	report = report_new("drops");
+	report_section(report, NULL, REPORT_OBJECT, prose, COUNT(prose));
+	report_row(report);
+	report_text(report, "");
+	report_text(report, "no drops");
+	report_number(report, 0);
+	assert_rendered(report, "no drops\n", "", "{\"schema\":1,\"drops\":{\"n\":0}}\n");
+}
+
 static void sections_stand_under_their_keys(void **state)
 {
 	struct report *report = report_new("stats");
@@ -201,6 +229,7 @@ int main(void)
 		cmocka_unit_test(a_list_is_a_table_and_an_array),
 		cmocka_unit_test(an_empty_list_has_a_heading_and_an_empty_array),
 		cmocka_unit_test(an_object_is_lines_and_an_object),
+		cmocka_unit_test(a_remark_is_no_line_and_no_member),
 		cmocka_unit_test(sections_stand_under_their_keys),
 		cmocka_unit_test(a_row_that_is_too_short_or_too_long_stays_a_row),
 		cmocka_unit_test(numbers_have_units_for_people_only),

@@ -38,3 +38,8 @@ error: filters take lines, JSON is none
 [2]
 $ lb -c "show pool | json | no-more" | head -c 30
 {"schema":1,"pool":[{"name":"d(no newline)
+# A remark about the output is no line of it.
+$ lb -c "show drops"
+no drops
+$ lb -c "show drops | count"
+0
