@@ -10,6 +10,7 @@
 #include "cli/report_rows.h"
 
 #define WAIT_POLL_NS UINT64_C(100000000)
+#define WAIT_CLOSING_NS UINT64_C(1000000000) /* that a drain's deadline may take to close flows */
 
 static int refuse(struct session *session, int error, const char *text)
 {
@@ -326,7 +327,8 @@ static void wait_failed(struct session *session, enum exit_status status)
 	session_fault(session, &session->wait.place, status);
 }
 
-/* At the deadline the appliance may already have closed what was left, so the last look counts. */
+/* At the deadline the appliance closes what is left of a drain: it has been done when that is told,
+ * and the look before it counts. */
 void wait_poll(struct session *session)
 {
 	struct wait *wait = &session->wait;
@@ -343,6 +345,9 @@ void wait_poll(struct session *session)
 		wait->next_ns = session->now_ns + WAIT_POLL_NS;
 		if (wait->next_ns > wait->deadline_ns)
 			wait->next_ns = wait->deadline_ns;
+	} else if (wait->command == COMMAND_DRAIN && rest &&
+		   session->now_ns - wait->deadline_ns < WAIT_CLOSING_NS) {
+		wait->next_ns = session->now_ns + WAIT_POLL_NS;
 	} else if (wait->command == COMMAND_ENABLE) {
 		fault_whole(session->fault, "timed out: backend %s is not up", label);
 		wait_failed(session, STATUS_TIMED_OUT);

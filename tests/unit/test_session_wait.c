@@ -47,11 +47,26 @@ static void a_wait_that_takes_too_long_times_out(void **state)
 	command(talk, "drain backend web 10.0.0.11:80 timeout 250ms wait");
 	session_poll(talk->session, SECOND + SECOND / 5);
 	assert_int_equal(talk->done, 0);
-	talk->fake.flows = 0; /* the appliance closes them at the deadline */
 	session_poll(talk->session, SECOND + SECOND / 4);
+	assert_int_equal(talk->done, 0);
+	talk->fake.flows = 0; /* the appliance closes them at the deadline */
+	session_poll(talk->session, session_deadline(talk->session));
 	assert_int_equal(talk->status, STATUS_TIMED_OUT);
 	assert_string_equal(talk->err,
 			    "error: timed out: backend web/10.0.0.11:80 had 3 flows left\n");
+}
+
+static void a_wait_is_not_held_up_by_flows_that_do_not_end(void **state)
+{
+	struct talk *talk = *state;
+
+	script(talk, web);
+	talk->fake.flows = 3;
+	command(talk, "drain backend web 10.0.0.11:80 timeout 1 wait");
+	session_poll(talk->session, 2 * (uint64_t)SECOND);
+	assert_int_equal(talk->done, 0);
+	session_poll(talk->session, 3 * (uint64_t)SECOND);
+	assert_int_equal(talk->status, STATUS_TIMED_OUT);
 }
 
 static void enable_waits_for_the_backend_to_be_up(void **state)
@@ -112,6 +127,7 @@ int main(void)
 		TALK(administrative_states_are_changes_of_the_configuration),
 		TALK(a_drain_that_waits_ends_when_no_flow_is_left),
 		TALK(a_wait_that_takes_too_long_times_out),
+		TALK(a_wait_is_not_held_up_by_flows_that_do_not_end),
 		TALK(enable_waits_for_the_backend_to_be_up),
 		TALK(a_script_goes_on_after_its_wait),
 		TALK(an_interrupt_ends_what_waits_and_what_would_follow),
