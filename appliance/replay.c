@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "appliance/control.h"
+#include "appliance/directory.h"
 #include "appliance/replay_config.h"
 #include "appliance/replay_options.h"
 #include "appliance/reports.h"
@@ -249,8 +250,11 @@ static int open_outputs(struct replay *replay)
 							  interface->name);
 
 		snprintf(file, sizeof(file), "%s/%s.pcap", replay->options.out, interface->name);
-		int result = pcap_sink_open(&replay->sink[index], file, replay->error,
-					    sizeof(replay->error));
+		int result = directory_prepare(file, NULL, replay->error, sizeof(replay->error));
+
+		if (!result)
+			result = pcap_sink_open(&replay->sink[index], file, replay->error,
+						sizeof(replay->error));
 		if (result)
 			return result;
 	}
