@@ -18,7 +18,8 @@ struct effects {
 	bool addresses;     /* that the host's kernel might have as well */
 };
 
-static bool is_other_address(const struct config_service *before, const struct config_service *after)
+static bool is_other_address(const struct config_service *before,
+			     const struct config_service *after)
 {
 	return after && (!before || !same32(before->address.address, after->address.address));
 }

@@ -1,9 +1,9 @@
 /* Limits of what the appliance says of its own accord: one a kind, so that a flood of pings cannot
  * silence ARP, nor a loop of errors fill the wire (SEMANTICS 8; RFC 1812 section 4.3.2.8).
  *
- * Exact: in no second, wherever it begins, are there more than LIMIT_PER_SECOND, which a token bucket
- * that takes as many at once would exceed by its refill. So each answer's time is kept until it is a
- * second old. A zeroed limiter has said nothing yet.
+ * Exact: in no second, wherever it begins, are there more than LIMIT_PER_SECOND. A token bucket
+ * that gives as many at once exceeds that by its refill. So each answer's time is kept until it is
+ * a second old. A zeroed limiter has said nothing yet.
  */
 #ifndef PATH_LIMIT_H
 #define PATH_LIMIT_H

@@ -1,4 +1,4 @@
-"""The host's kernel must stay silent for what lbd answers for: lbd says what would make it speak."""
+"""The host's kernel must stay silent for what lbd answers for: lbd says what makes it speak."""
 import pytest
 
 from lab import EXT, INTERFACES, VIP
