@@ -170,11 +170,14 @@ static const struct column neighbor_columns[] = {
 
 static void report_neighbor(struct show *show, const struct neighbor_view *view, uint64_t now_ns)
 {
+	const char *interface = overview_interface_name(show->control, view->interface);
 	struct report *report = show->report;
 
+	if (!show_wants(show, interface ? interface : ""))
+		return;
 	report_row(report);
 	report_address(report, view->address);
-	report_name(report, overview_interface_name(show->control, view->interface));
+	report_name(report, interface);
 	report_mac(report, &view->mac);
 	report_text(report, view->state);
 	if (view->is_static)
@@ -187,8 +190,10 @@ static void report_neighbor(struct show *show, const struct neighbor_view *view,
 int show_neighbor(struct show *show)
 {
 	struct neighbor_copies *copies;
-	int result = observe_neighbors(show->control->mailbox, &copies);
+	int result = show_known(show, KIND_INTERFACE, show->filter->name);
 
+	if (!result)
+		result = observe_neighbors(show->control->mailbox, &copies);
 	if (result)
 		return result;
 	report_section(show->report, NULL, REPORT_LIST, COLUMNS(neighbor_columns));

@@ -35,6 +35,11 @@ static const struct attribute show_interface[] = {
 	{"interface", VALUE_INTERFACE, OPERAND, NAMES(name, INTERFACE), .help = "only this one"},
 };
 
+static const struct attribute show_on[] = {
+	{"interface", VALUE_INTERFACE, OPERAND, NAMES(name, INTERFACE),
+	 .help = "only on this interface"},
+};
+
 static const struct attribute show_service[] = {
 	{"service", VALUE_NAME, OPERAND, NAMES(name, SERVICE), .help = "only this one"},
 };
@@ -198,7 +203,7 @@ static const struct row rows[] = {
 	EACH(KIND(BACKEND), "drain", COMMAND_DRAIN, .ids_only = true, OWN(drain_parameters)),
 	SHOW(STATUS, "status", "the appliance at a glance"),
 	SHOW(INTERFACE, "interface", "interfaces, their link and their rings", OWN(show_interface)),
-	SHOW(NEIGHBOR, "neighbor", "addresses on the links and their MACs"),
+	SHOW(NEIGHBOR, "neighbor", "addresses on the links and their MACs", OWN(show_on)),
 	SHOW(ROUTE, "route", "connected networks and routes"),
 	SHOW(SERVICE, "service", "virtual services", OWN(show_service)),
 	SHOW(POOL, "pool", "pools and their Maglev tables", OWN(show_pool)),
@@ -206,8 +211,8 @@ static const struct row rows[] = {
 	SHOW(CHECK, "check", "health checks and what they found", OWN(show_check)),
 	SHOW(FLOW, "flow", "live flows", OWN(show_flow)),
 	SHOW(TRACE, "trace", "the way of packets that were traced, step by step"),
-	SHOW(DROPS, "drops", "dropped frames, by reason"),
-	SHOW(STATS, "stats", "frames in and out, by interface"),
+	SHOW(DROPS, "drops", "dropped frames, by reason", OWN(show_on)),
+	SHOW(STATS, "stats", "frames in and out, by interface", OWN(show_on)),
 	ONE(COMMAND_SHOW_CONFIG, "show", "config",
 	    "the configuration as a script: the candidate, or what runs", .pipes = true,
 	    OWN(show_config)),

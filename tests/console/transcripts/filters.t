@@ -43,3 +43,29 @@ $ lb -c "show drops"
 no drops
 $ lb -c "show drops | count"
 0
+# What is counted by interface is shown by interface.
+$ lb <<END
+> add interface ext role frontend address 198.51.100.1/24
+> add interface int role backend address 10.0.0.1/24
+> add neighbor 198.51.100.7 mac 02:00:00:00:00:07 interface ext
+> add neighbor 10.0.0.11 mac 02:00:00:00:00:0b interface int
+> END
+r2 active.
+$ lb -c "show neighbor int"
+ADDRESS    INTERFACE  MAC                STATE   AGE  HELD
+10.0.0.11  int        02:00:00:00:00:0b  static    -     0
+$ lb -c "show stats int | match int"
+interface:
+NAME  RECEIVED  FORWARDED  CONSUMED  HELD  DROPPED  ORIGINATED  RING-LOST  SENT  SEND-FULL
+int          0          0         0     0        0           0          0     0          0
+
+total:
+
+flows:
+$ lb -c "show drops ext"
+no drops
+$ lb --keep-going -c "show stats dmz" -c "show drops dmz" -c "show neighbor itn"
+error: no interface "dmz"
+error: no interface "dmz"
+error: no interface "itn". Did you mean "int"?
+[1]
