@@ -364,8 +364,8 @@ static void lookup_says_where_a_packet_would_go_in_the_candidate(void **state)
 	assert_non_null(strstr(alice->out, "in the candidate: service api\nDROP no_backend"));
 	command(alice, "discard");
 	command(alice, line);
-	assert_string_equal(alice->out, "DROP no_service: no service at this VIP, port and "
-					"protocol\n");
+	assert_string_equal(alice->out, "DROP forwarding_off: neither for a service nor for the "
+					"appliance, and forwarding is off\n");
 	run(alice, REQUEST_JSON, line);
 	assert_non_null(strstr(alice->out, "\"candidate\":false"));
 	hang_up(alice);
