@@ -82,7 +82,7 @@ static const struct column check_columns[] = {
 	{"line", NULL, COLUMN_PROSE},
 };
 
-/* "would change 3 objects.", and what that would do. */
+/* "would change 3 objects.", and what that would do. In text, that nothing would change is all. */
 static bool tell_check(struct session *session, const struct config *config, unsigned changes)
 {
 	const struct appliance *appliance = session->appliance;
@@ -101,9 +101,10 @@ static bool tell_check(struct session *session, const struct config *config, uns
 		report_number(report, session_revision(session));
 		report_number(report, changes);
 		report_text(report, line);
+	}
+	if (!result && (changes || session_wants_json(session)))
 		result = appliance->impact(appliance->context, config, report, error,
 					   sizeof(error));
-	}
 	if (result) {
 		report_free(report);
 		return commit_refuse(session, error);

@@ -139,6 +139,8 @@ would change 1 object.
 service web has no backend, as now.
 in the candidate: service web
 DROP no_backend: no usable backend in the service's pool
+$ lb --check -c "add pool web"
+unchanged (r8).
 $ lb -c configure -c "enable backend web 10.0.0.11:80" -c "add backend web 10.0.0.12:80" -c "commit check" -c discard
 r9 active.
 would change 1 object.
