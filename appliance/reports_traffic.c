@@ -145,7 +145,7 @@ int show_drops(struct show *show)
 static const struct column interface_columns[] = {
 	{"name", "NAME", COLUMN_TEXT},
 	{"role", "ROLE", COLUMN_TEXT},
-	{"addresses", "ADDRESSES", COLUMN_TEXT},
+	{"addresses", "ADDRESSES", COLUMN_WORDS},
 	{"mac", "MAC", COLUMN_TEXT},
 	{"mtu", "MTU", COLUMN_COUNT},
 	{"state", "STATE", COLUMN_TEXT},

@@ -36,15 +36,32 @@ static json_t *cell_json(const struct cell *cell)
 	return json_null();
 }
 
+static json_t *words_json(const char *text)
+{
+	json_t *list = json_array();
+
+	for (size_t length; *(text += strspn(text, " ")); text += length) {
+		length = strcspn(text, " ");
+		json_array_append_new(list, json_stringn(text, length));
+	}
+	return list;
+}
+
 static json_t *row_json(const struct section *section, size_t row)
 {
 	json_t *object = json_object();
 
-	for (size_t i = 0; i < section->columns; i++)
-		if (section->column[i].type != COLUMN_PROSE &&
-		    section->column[i].type != COLUMN_REMARK)
-			json_object_set_new(object, section->column[i].key,
-					    cell_json(section_cell(section, row, i)));
+	for (size_t i = 0; i < section->columns; i++) {
+		const struct column *column = &section->column[i];
+		const struct cell *cell = section_cell(section, row, i);
+
+		if (column->type == COLUMN_PROSE || column->type == COLUMN_REMARK)
+			continue;
+		if (column->type == COLUMN_WORDS && cell->type == CELL_TEXT)
+			json_object_set_new(object, column->key, words_json(cell->text));
+		else
+			json_object_set_new(object, column->key, cell_json(cell));
+	}
 	return object;
 }
 

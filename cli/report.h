@@ -12,6 +12,7 @@
 
 enum column_type {
 	COLUMN_TEXT,
+	COLUMN_WORDS,    /* text with blanks between them; JSON: a list of them */
 	COLUMN_COUNT,    /* a plain integer */
 	COLUMN_BYTES,    /* text: with k, M, G */
 	COLUMN_DURATION, /* nanoseconds; text: with a unit */

@@ -130,6 +130,22 @@ static void a_remark_is_no_line_and_no_member(void **state)
 	assert_rendered(report, "no drops\n", "", "{\"schema\":1,\"drops\":{\"n\":0}}\n");
 }
 
+static void words_are_a_list(void **state)
+{
+	static const struct column words[] = {{"addresses", "ADDRESSES", COLUMN_WORDS}};
+	struct report *report = report_new("interface");
+
+	(void)state;
+	report_section(report, NULL, REPORT_LIST, words, COUNT(words));
+	report_row(report);
+	report_text(report, "10.0.0.1/24 10.1.0.1/24");
+	report_row(report);
+	report_text(report, "");
+	assert_rendered(report, "ADDRESSES\n", "10.0.0.1/24 10.1.0.1/24\n-\n",
+			"{\"schema\":1,\"interface\":[{\"addresses\":[\"10.0.0.1/24\",\"10.1.0.1/24\"]},"
+			"{\"addresses\":[]}]}\n");
+}
+
 static void sections_stand_under_their_keys(void **state)
 {
 	struct report *report = report_new("stats");
@@ -230,6 +246,7 @@ int main(void)
 		cmocka_unit_test(an_empty_list_has_a_heading_and_an_empty_array),
 		cmocka_unit_test(an_object_is_lines_and_an_object),
 		cmocka_unit_test(a_remark_is_no_line_and_no_member),
+		cmocka_unit_test(words_are_a_list),
 		cmocka_unit_test(sections_stand_under_their_keys),
 		cmocka_unit_test(a_row_that_is_too_short_or_too_long_stays_a_row),
 		cmocka_unit_test(numbers_have_units_for_people_only),
