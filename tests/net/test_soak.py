@@ -7,7 +7,7 @@ longer, or again.
 """
 import os
 import random
-import select
+import selectors
 import socket
 import threading
 import time
@@ -34,36 +34,62 @@ add service flood {VIP}:{FLOOD_PORT}/udp pool echo idle-timeout 2
 
 
 class Echo:
-    """Greets every connection with its node's name, then sends back what comes, as one thread."""
+    """Greets every connection with its node's name, then sends back what comes, as one thread. What
+    has been silent for long was given up by a client whose FIN had no way here any more."""
+
+    SILENT_SECONDS = 60
 
     def __init__(self, lab, node, port):
-        self.node, self.closing = node, False
+        self.node, self.closing, self.heard = node, False, {}
+        self.selector = selectors.DefaultSelector()
         self.listener = lab.socket(node, socket.AF_INET, socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("", port))
         self.listener.listen(128)
+        self.selector.register(self.listener, selectors.EVENT_READ)
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
 
-    def _serve(self):
-        open_sockets = {self.listener}
-        while not self.closing:
-            for ready in select.select(open_sockets, [], [], 0.1)[0]:
-                try:
-                    if ready is self.listener:
-                        connection, _ = ready.accept()
-                        connection.sendall(self.node.encode().ljust(8))
-                        open_sockets.add(connection)
-                    elif data := ready.recv(4096):
-                        ready.sendall(data)
-                    else:
-                        open_sockets.remove(ready)
-                        ready.close()
-                except OSError:
-                    open_sockets.discard(ready)
-                    ready.close()
-        for connection in open_sockets:
+    def _greet(self):
+        connection, _ = self.listener.accept()
+        try:
+            connection.sendall(self.node.encode().ljust(8))
+        except OSError:
             connection.close()
+            return
+        self.selector.register(connection, selectors.EVENT_READ)
+        self.heard[connection] = time.monotonic()
+
+    def _drop(self, connection):
+        self.selector.unregister(connection)
+        del self.heard[connection]
+        connection.close()
+
+    def _answer(self, connection):
+        try:
+            data = connection.recv(4096)
+            connection.sendall(data)
+        except OSError:
+            data = b""
+        if data:
+            self.heard[connection] = time.monotonic()
+        else:
+            self._drop(connection)
+
+    def _serve(self):
+        while not self.closing:
+            for key, _ in self.selector.select(0.1):
+                if key.fileobj is self.listener:
+                    self._greet()
+                else:
+                    self._answer(key.fileobj)
+            long_ago = time.monotonic() - self.SILENT_SECONDS
+            for connection in [c for c, heard in self.heard.items() if heard < long_ago]:
+                self._drop(connection)
+        for connection in list(self.heard):
+            self._drop(connection)
+        self.selector.close()
+        self.listener.close()
 
     def close(self):
         self.closing = True
