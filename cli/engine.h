@@ -110,6 +110,8 @@ void session_fault(struct session *session, const struct place *place, enum exit
 void session_status(struct session *session, enum exit_status status);
 /* Puts a line off until after the commit. */
 void session_later(struct session *session, const struct place *place);
+/* How many of those name what is not in `config`, the one that will run then; each is told. */
+unsigned later_fails(struct session *session, const struct config *config);
 
 void transaction_begin(struct session *session);
 /* Takes one line in; its fault, if it has one, is told and counted. False where it is empty. */

@@ -405,12 +405,15 @@ static void tell_failures(struct session *session)
 
 bool transaction_end(struct session *session)
 {
-	const struct transaction *transaction = &session->transaction;
+	struct transaction *transaction = &session->transaction;
 	const struct commit_wish wish = {
 		.comment = transaction->comment, .confirm_ns = transaction->confirm_ns,
 	};
 	bool asked = session->request.flags & REQUEST_CHECK;
 	bool checks = asked || transaction->checks;
+	/* What has changed nothing may fail when its turn comes. */
+	if (transaction->config && !transaction->failed && !session->candidate)
+		transaction->failed = later_fails(session, transaction->config);
 	bool done = !transaction->failed;
 
 	if (!done)

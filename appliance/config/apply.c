@@ -29,9 +29,8 @@ static int refuse_memory(struct complaint *ret_complaint)
 	return refuse(ret_complaint, -ENOMEM, COMPLAINT_WHOLE, "out of memory");
 }
 
-/* "no pool "wbe". Did you mean "web"?" */
-static int refuse_missing(const struct config *config, struct complaint *ret_complaint, int word,
-			  enum kind kind, const char *label)
+int config_missing(const struct config *config, enum kind kind, const char *label, int word,
+		   struct complaint *ret_complaint)
 {
 	unsigned count = config_count(config, kind);
 	char (*labels)[LABEL_SIZE] = calloc(count + 1, sizeof(*labels));
@@ -73,8 +72,8 @@ static int check_references(const struct config *config, const struct change *ch
 		if (attribute->reference == NOT_A_REFERENCE || !is_given(change, i) || !*name)
 			continue;
 		if (!config_find_name(config, attribute->reference, name))
-			return refuse_missing(config, ret_complaint, (int)i, attribute->reference,
-					      name);
+			return config_missing(config, attribute->reference, name, (int)i,
+					      ret_complaint);
 	}
 	return 0;
 }
@@ -152,7 +151,7 @@ static int refuse_absent(const struct config *config, const struct change *chang
 	char label[LABEL_SIZE];
 
 	object_label(change->kind, change->object, label, sizeof(label));
-	return refuse_missing(config, ret_complaint, COMPLAINT_WHOLE, change->kind, label);
+	return config_missing(config, change->kind, label, COMPLAINT_WHOLE, ret_complaint);
 }
 
 static int apply_set(struct config *config, const struct change *change,

@@ -55,6 +55,9 @@ const void *config_at(const struct config *config, enum kind kind, unsigned inde
 /* By id: the object whose id attributes equal those of `like`; NULL where there is none. */
 const void *config_find(const struct config *config, enum kind kind, const void *like);
 const void *config_find_name(const struct config *config, enum kind kind, const char *name);
+/* Complains that there is none of that name: "no pool "wbe". Did you mean "web"?" Returns -ENOENT. */
+int config_missing(const struct config *config, enum kind kind, const char *label, int word,
+		   struct complaint *ret_complaint);
 const struct config_global *config_global(const struct config *config);
 
 /* Rules that span objects, checked when a transaction is complete: 0, or -EINVAL with a sentence.

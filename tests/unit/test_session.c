@@ -49,12 +49,12 @@ static void lines_that_read_or_act_run_after_the_commit_in_order(void **state)
 
 	assert_int_equal(script(talk,
 				"show backend\nadd pool web\nclear counters\n"
-				"add backend web 10.0.0.11:80 weight 7\nclear flow service web\n"),
+				"add backend web 10.0.0.11:80 weight 7\nclear flow client 198.51.100.7\n"),
 			 STATUS_DONE);
 	assert_string_equal(talk->out,
 			    "r1 active.\nweb   10.0.0.11:80       7  up\n0 flows closed.\n");
 	assert_int_equal(talk->fake.counter_clears, 1);
-	assert_string_equal(talk->fake.filter.service, "web");
+	assert_true(talk->fake.filter.has_client);
 }
 
 static void a_failed_script_acts_on_nothing(void **state)

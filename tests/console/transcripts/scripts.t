@@ -26,6 +26,19 @@ warning: no network of an interface and no route reaches backend "web/10.0.0.11:
 r1 active.
 add pool web
 add backend web 10.0.0.11:80
+$ lb <<END
+> add pool more
+> show pool mroe
+> show service www | count
+> END
+<stdin>:2:11: error: no pool "mroe". Did you mean "more"?
+show pool mroe
+          ^^^^
+<stdin>:3:14: error: no service "www"
+show service www | count
+             ^^^
+error: 2 of 3 lines failed; nothing was applied (still at r1)
+[1]
 $ printf 'add pool "größe\n' | lb
 <stdin>:1:10: error: quote is not closed
 add pool "größe
