@@ -84,7 +84,6 @@ bool path_backend_alive(const struct path *path, uint32_t backend);
 
 /* True where a flow's service is there, enabled, and still at the address that the client calls. */
 bool flow_service_stands(const struct snapshot *snapshot, const struct flow *flow);
-bool path_service_stands(const struct path *path, const struct flow *flow);
 
 /* True for the flow of a client that calls a backend past its services (direct.h): it is no
  * service's, and both its sides have the same addresses. */

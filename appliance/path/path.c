@@ -55,11 +55,6 @@ bool path_backend_alive(const struct path *path, uint32_t backend)
 	       (b->target == NONE || check_health(path, b->target) != HEALTH_DOWN);
 }
 
-bool path_service_stands(const struct path *path, const struct flow *flow)
-{
-	return flow_service_stands(path->snapshot, flow);
-}
-
 bool flow_service_stands(const struct snapshot *snapshot, const struct flow *flow)
 {
 	bool bridged = snapshot->bridge.on;

@@ -22,7 +22,7 @@ static bool flow_is_lost(const struct path *path, const struct flow *flow,
 	uint32_t backend = snapshot_backend_of(path->snapshot, flow->backend);
 
 	*ret_reason = FLOW_CLOSE_CLEARED;
-	if (!path_service_stands(path, flow))
+	if (!flow_service_stands(path->snapshot, flow))
 		return true;
 	*ret_reason = FLOW_CLOSE_BACKEND_LOST;
 	return backend == NONE || !select_keeps(path, service_of(path, flow), backend);
@@ -72,7 +72,7 @@ static bool flow_ends_for_reply(const struct path *path, const struct flow *flow
 	uint32_t backend = snapshot_backend_of(path->snapshot, flow->backend);
 
 	*ret_reason = FLOW_CLOSE_CLEARED;
-	if (!path_service_stands(path, flow))
+	if (!flow_service_stands(path->snapshot, flow))
 		return true;
 	*ret_reason = FLOW_CLOSE_BACKEND_LOST;
 	return !flow_is_direct(flow) &&
