@@ -35,9 +35,8 @@ static uint32_t mtu_of(const struct path *path, const struct packet *packet)
 }
 
 /* Bytes of the packet as it is that fit: what will be put around it and into it counts, too. */
-static uint32_t room_for(const struct path *path, const struct packet *packet)
+static uint32_t room_in(uint32_t mtu, const struct packet *packet)
 {
-	uint32_t mtu = mtu_of(path, packet);
 	uint32_t overhead = tunnel_overhead(packet->mode) + packet->growth;
 
 	return mtu > overhead ? mtu - overhead : 0;
@@ -45,10 +44,11 @@ static uint32_t room_for(const struct path *path, const struct packet *packet)
 
 bool egress_admits(struct path *path, const struct packet *packet, enum verdict *ret_drop)
 {
-	uint32_t room = room_for(path, packet);
+	uint32_t mtu = mtu_of(path, packet);
+	uint32_t room = room_in(mtu, packet);
 
 	*ret_drop = DROP_interface_down;
-	if (!mtu_of(path, packet))
+	if (!mtu)
 		return false;
 	*ret_drop = DROP_ttl_expired;
 	if (packet->ip->ttl <= 1 && !path->snapshot->bridge.on) {
@@ -197,7 +197,7 @@ static void leave_padding(const struct path *path, const struct packet *packet)
 /* A packet that is no super-frame. */
 static enum verdict send_packet(struct path *path, struct packet *packet, uint32_t in_interface)
 {
-	uint32_t room = room_for(path, packet);
+	uint32_t room = room_in(mtu_of(path, packet), packet);
 
 	if (packet->ip_length > room || tunnel_overhead(packet->mode))
 		checksum_finish(packet);
@@ -232,7 +232,7 @@ enum verdict egress_send(struct path *path, struct packet *packet)
 		rewrite_ttl(packet);
 	if (!packet->frame->offload.gso_type)
 		return send_packet(path, packet, in_interface);
-	if (tunnel_overhead(packet->mode) || wire_size(packet) > room_for(path, packet))
+	if (tunnel_overhead(packet->mode) || wire_size(packet) > room_in(mtu_of(path, packet), packet))
 		return send_segments(path, packet);
 	leave_padding(path, packet);
 	return send_frame(path, packet, packet->frame, in_interface);

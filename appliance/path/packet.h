@@ -46,6 +46,13 @@ struct packet {
 	uint8_t inserted;      /* bytes that were */
 };
 
+/* True where the L4 header that it has begins with ports. */
+static inline bool packet_has_ports(const struct packet *packet)
+{
+	return packet->fragment != FRAGMENT_LATER && (packet->protocol == PROTOCOL_NUMBER_TCP ||
+						      packet->protocol == PROTOCOL_NUMBER_UDP);
+}
+
 static inline struct tcp *packet_tcp(const struct packet *packet) { return packet->l4; }
 static inline struct udp *packet_udp(const struct packet *packet) { return packet->l4; }
 static inline struct icmp *packet_icmp(const struct packet *packet) { return packet->l4; }

@@ -107,16 +107,11 @@ static enum verdict to_vip(struct path *path, struct packet *packet)
 	}
 }
 
-static bool has_ports(const struct packet *packet)
-{
-	return packet->protocol == PROTOCOL_NUMBER_TCP || packet->protocol == PROTOCOL_NUMBER_UDP;
-}
-
 static enum verdict to_appliance(struct path *path, struct packet *packet, bool heard)
 {
 	enum verdict verdict;
 
-	if (is_from_backend_side(path, packet) && has_ports(packet) &&
+	if (is_from_backend_side(path, packet) && packet_has_ports(packet) &&
 	    serve_reply_to_us(path, packet, &verdict))
 		return verdict;
 	if (checks_received(path, packet, &verdict))
@@ -169,7 +164,7 @@ static enum verdict from_backend(struct path *path, struct packet *packet)
 {
 	enum verdict verdict;
 
-	if (has_ports(packet))
+	if (packet_has_ports(packet))
 		verdict = serve_reply(path, packet);
 	else if (icmp_reports_error(packet))
 		verdict = icmp_translate(path, packet);

@@ -33,12 +33,6 @@ static uint64_t change_address(const struct packet *packet, be32 *field, be32 ad
 	return change;
 }
 
-static bool has_ports(const struct packet *packet)
-{
-	return packet->fragment != FRAGMENT_LATER && (packet->protocol == PROTOCOL_NUMBER_TCP ||
-						      packet->protocol == PROTOCOL_NUMBER_UDP);
-}
-
 static uint64_t change_port(be16 *field, be16 port)
 {
 	uint64_t change = checksum_change16(*field, port);
@@ -53,7 +47,7 @@ void rewrite_source(const struct packet *packet, be32 address, be16 port)
 
 	/* TCP and UDP begin with both ports. */
 	update_l4(packet, addresses,
-		  has_ports(packet) ? change_port(&packet_udp(packet)->source, port) : 0);
+		  packet_has_ports(packet) ? change_port(&packet_udp(packet)->source, port) : 0);
 }
 
 void rewrite_destination(const struct packet *packet, be32 address, be16 port)
@@ -61,7 +55,7 @@ void rewrite_destination(const struct packet *packet, be32 address, be16 port)
 	uint64_t addresses = change_address(packet, &packet->ip->destination, address);
 
 	update_l4(packet, addresses,
-		  has_ports(packet) ? change_port(&packet_udp(packet)->destination, port) : 0);
+		  packet_has_ports(packet) ? change_port(&packet_udp(packet)->destination, port) : 0);
 }
 
 bool rewrite_offset(const struct packet *packet, uint32_t bytes)

@@ -24,9 +24,7 @@ static void note_packet(struct trace *trace, const struct packet *packet)
 	trace->length = packet->ip_length;
 	trace->protocol = packet->protocol;
 	trace->tcp_flags = packet->tcp_flags;
-	trace->has_ports = packet->fragment != FRAGMENT_LATER &&
-			   (packet->protocol == PROTOCOL_NUMBER_TCP ||
-			    packet->protocol == PROTOCOL_NUMBER_UDP);
+	trace->has_ports = packet_has_ports(packet);
 	trace->came = (struct trace_ends){
 		packet->source, packet->destination, packet->source_port, packet->destination_port,
 	};

@@ -95,3 +95,22 @@ class Screen:
             self.tmux("kill-server")
         finally:
             subprocess.run(["rm", "-rf", self.folder], check=True)
+
+
+def enter(screen, text):
+    screen.type(text)
+    screen.press("Enter")
+
+
+def consoles(appliance):
+    """For fixtures: what opens consoles of an appliance at r1, up to their first prompt."""
+    screens = []
+
+    def make(**keywords):
+        screens.append(Screen(appliance.command(), **keywords))
+        screens[-1].wait(r"lb 0\.1 on \S+, r1\. '\?' or 'help'\.", "lb>")
+        return screens[-1]
+
+    yield make
+    for screen in screens:
+        screen.close()

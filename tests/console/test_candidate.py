@@ -2,7 +2,7 @@
 and commits that are taken back."""
 import pytest
 
-from screen import Screen
+from screen import Screen, consoles, enter
 
 CONFIG = """\
 add pool web
@@ -15,21 +15,7 @@ add backend web 10.0.0.12:80
 def console(appliance):
     """Opens a console, up to its first prompt."""
     appliance.lb("-q", script=CONFIG)
-    screens = []
-
-    def make():
-        screens.append(Screen(appliance.command()))
-        screens[-1].wait(r"lb 0\.1 on \S+, r1\. '\?' or 'help'\.", "lb>")
-        return screens[-1]
-
-    yield make
-    for screen in screens:
-        screen.close()
-
-
-def enter(screen, text):
-    screen.type(text)
-    screen.press("Enter")
+    yield from consoles(appliance)
 
 
 def configure(screen):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from screen import Screen
+from screen import Screen, consoles, enter
 
 CONFIG = """\
 add pool dns
@@ -19,23 +19,9 @@ add backend web 10.0.0.12:80
 
 @pytest.fixture
 def console(appliance):
-    """An open console, at its first prompt."""
+    """Opens a console, up to its first prompt."""
     appliance.lb("-q", script=CONFIG)
-    screens = []
-
-    def make(**keywords):
-        screens.append(Screen(appliance.command(), **keywords))
-        screens[-1].wait(r"lb 0\.1 on \S+, r1\. '\?' or 'help'\.", "lb>")
-        return screens[-1]
-
-    yield make
-    for screen in screens:
-        screen.close()
-
-
-def enter(screen, text):
-    screen.type(text)
-    screen.press("Enter")
+    yield from consoles(appliance)
 
 
 def test_commands_are_run_and_answered(console):
