@@ -64,7 +64,7 @@ $(BUILD)/%.o: %.c
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
-.PHONY: units test demo soak lint install clean help
+.PHONY: units test demo soak verify lint install clean help
 units: $(UNITS)   ## build the unit test programs
 
 # Packages first: nothing below compiles without them. As many jobs as processors, unless -j says.
@@ -86,6 +86,14 @@ soak:   ## everything changes under live connections, for SECONDS=600 with SEED=
 	$(Q)$(call with_deps,test) all
 	$(Q)LB_BUILD=$(BUILD) LB_SOAK=$(SECONDS) LB_SEED=$(SEED) \
 		/usr/bin/python3 -B -m pytest tests/net/test_soak.py -q -s --no-header
+
+# What the steps compile themselves against: an ordinary build, and one that checks itself.
+VERIFY ?=
+verify:   ## prove, model and fuzz the packet path (STEP="spec flow": only these; VERIFY=long: a night)
+	$(Q)$(call with_deps,verify) all
+	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) \
+		SANITIZE=address,undefined all
+	$(Q)LB_BUILD=$(BUILD) LB_CHECKED=build-address-undefined VERIFY=$(VERIFY) scripts/verify $(STEP)
 
 lint:   ## static checks: warnings, analyzers, purity of the packet path, scripts, manuals
 	$(Q)$(call with_deps,lint) $(PATH_LIB)
