@@ -28,6 +28,7 @@ LB_SRC    := $(wildcard cli/lb/*.c)
 CLI_SRC   := $(wildcard cli/*.c)
 MAIN_SRC  := $(wildcard appliance/*.c)
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
+BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -35,6 +36,7 @@ PATH_LIB := $(BUILD)/libpath.a
 LBD_LIB  := $(BUILD)/liblbd.a
 LB_LIB   := $(BUILD)/liblb.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
+BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 
 .PHONY: all
 all: $(BUILD)/lbd $(BUILD)/lb   ## build lbd and lb (default)
@@ -59,13 +61,19 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(LBD_LIB) $(PATH_LIB) $(LB_LIB)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LBD_LIBS) -lcmocka
 
+$(BUILD)/bench/%: tests/bench/%.c $(LBD_LIB) $(PATH_LIB)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LBD_LIBS)
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
-.PHONY: units test demo soak verify lint install clean help
+.PHONY: units benches test demo soak bench verify lint install clean help
 units: $(UNITS)   ## build the unit test programs
+benches: $(BENCHES)   ## build the programs of the bench
 
 # Packages first: nothing below compiles without them. As many jobs as processors, unless -j says.
 with_deps = scripts/install-deps build $(1) && \
@@ -86,6 +94,17 @@ soak:   ## everything changes under live connections, for SECONDS=600 with SEED=
 	$(Q)$(call with_deps,test) all
 	$(Q)LB_BUILD=$(BUILD) LB_SOAK=$(SECONDS) LB_SEED=$(SEED) \
 		/usr/bin/python3 -B -m pytest tests/net/test_soak.py -q -s --no-header
+
+# What it measures and how: tests/bench/README.md. A peer that cannot be had is skipped, and said so.
+PART   :=
+QUICK  :=
+UPDATE :=
+DIR    := $(BUILD)/bench
+bench:   ## measure ringlb and its peers (QUICK=1: minutes; PART="path rings": these; DIR= of the report)
+	$(Q)$(call with_deps,bench) all benches
+	$(Q)scripts/install-deps peers || echo 'bench: going on without those peers'
+	$(Q)scripts/bench --build $(BUILD) --output $(DIR) $(if $(QUICK),--quick) \
+		$(if $(UPDATE),--update) $(PART)
 
 # What the steps compile themselves against: an ordinary build, and one that checks itself.
 VERIFY ?=
