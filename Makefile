@@ -100,7 +100,7 @@ PART   :=
 QUICK  :=
 UPDATE :=
 DIR    := $(BUILD)/bench
-bench:   ## measure ringlb and its peers (QUICK=1: minutes; PART="path rings": these; DIR= of the report)
+bench:   ## measure ringlb and its peers (QUICK=1: some minutes; PART="path rings": only these)
 	$(Q)$(call with_deps,bench) all benches
 	$(Q)scripts/install-deps peers || echo 'bench: going on without those peers'
 	$(Q)scripts/bench --build $(BUILD) --output $(DIR) $(if $(QUICK),--quick) \
