@@ -29,19 +29,29 @@ uint64_t checksum_add(uint64_t sum, const void *bytes, size_t length);
  * (RFC 768, RFC 9293 section 3.1). */
 uint64_t checksum_pseudo_header(be32 source, be32 destination, uint8_t protocol, uint16_t length);
 
+/* Sums are the same where they are so modulo 65535, but that only nothing adds up to 0: all else that
+ * is a multiple of 65535 folds to 0xffff. */
+/*@ predicate congruent(integer a, integer b) = (a - b) % 0xffff == 0;
+    predicate folds_to(integer sum, integer folded) =
+      0 <= folded <= 0xffff && congruent(sum, folded) && (folded == 0 <==> sum == 0); */
+
 /* The sum's 16 bits, uncomplemented. */
+/*@ assigns \nothing;
+    ensures folds_to(sum, \result.raw); */
 static inline be16 checksum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (be16){(uint16_t)((sum & 0xffff) + (sum >> 16))};
+	sum = sum / 0x100000000 + sum % 0x100000000;
+	sum = sum / 0x10000 + sum % 0x10000;
+	sum = sum / 0x10000 + sum % 0x10000;
+	return (be16){(uint16_t)(sum / 0x10000 + sum % 0x10000)};
 }
 
 /* The field for a sum over bytes in which the field itself is zero. */
+/*@ assigns \nothing;
+    ensures folds_to(sum, 0xffff - \result.raw); */
 static inline be16 checksum_field(uint64_t sum)
 {
-	return (be16){(uint16_t)~checksum_fold(sum).raw};
+	return (be16){(uint16_t)(UINT16_MAX - checksum_fold(sum).raw)};
 }
 
 /* Of bytes in which the field is zero: the IP header's, and ICMP's. */
@@ -52,6 +62,8 @@ static inline be16 checksum_of(const void *bytes, size_t length)
 
 /* The field in UDP, where zero says that there is no checksum: a computed zero is sent as 0xffff,
  * its equal (RFC 768). */
+/*@ assigns \nothing;
+    ensures congruent(sum, 0xffff - \result.raw) && \result.raw != 0; */
 static inline be16 checksum_field_udp(uint64_t sum)
 {
 	be16 field = checksum_field(sum);
@@ -60,35 +72,51 @@ static inline be16 checksum_field_udp(uint64_t sum)
 }
 
 /* True where a sum over bytes that include their checksum field says that they are as sent. */
+/*@ assigns \nothing;
+    ensures \result <==> sum > 0 && sum % 0xffff == 0; */
 static inline bool checksum_is_right(uint64_t sum)
 {
 	return checksum_fold(sum).raw == 0xffff;
 }
 
 /* ~m + m' of RFC 1624, equation 3. */
+/*@ assigns \nothing;
+    ensures \result == 0xffff - from.raw + to.raw; */
 static inline uint64_t checksum_change16(be16 from, be16 to)
 {
-	return (uint64_t)(uint16_t)~from.raw + to.raw;
+	return (uint64_t)(UINT16_MAX - from.raw) + to.raw;
 }
 
+/*@ assigns \nothing;
+    ensures \result == 0xffffffff - from.raw + to.raw; */
 static inline uint64_t checksum_change32(be32 from, be32 to)
 {
-	return (uint64_t)(uint32_t)~from.raw + to.raw;
+	return (uint64_t)(UINT32_MAX - from.raw) + to.raw;
 }
 
 /* HC' = ~(~HC + ~m + m'), the same equation. */
+/*@ requires change <= UINT64_MAX - UINT16_MAX;
+    assigns \nothing;
+    ensures folds_to(0xffff - checksum.raw + change, 0xffff - \result.raw); */
 static inline be16 checksum_update(be16 checksum, uint64_t change)
 {
-	return checksum_field((uint16_t)~checksum.raw + change);
+	return checksum_field(UINT16_MAX - checksum.raw + change);
 }
 
 /* As above in UDP: no checksum stays none. */
+/*@ requires change <= UINT64_MAX - UINT16_MAX;
+    assigns \nothing;
+    ensures congruent(0xffff - checksum.raw + change, 0xffff - \result.raw) || checksum.raw == 0;
+    ensures \result.raw == 0 <==> checksum.raw == 0; */
 static inline be16 checksum_update_udp(be16 checksum, uint64_t change)
 {
-	return checksum.raw ? checksum_field_udp((uint16_t)~checksum.raw + change) : checksum;
+	return checksum.raw ? checksum_field_udp(UINT16_MAX - checksum.raw + change) : checksum;
 }
 
 /* As above in a partial checksum, which covers the pseudo header only: no change of a port. */
+/*@ requires change <= UINT64_MAX - UINT16_MAX;
+    assigns \nothing;
+    ensures folds_to(sum.raw + change, \result.raw); */
 static inline be16 checksum_update_partial(be16 sum, uint64_t change)
 {
 	return checksum_fold(sum.raw + change);
