@@ -1,7 +1,7 @@
 """Both sides by side: the same orders for the specification and for the program, and the first
 difference, told so that a network engineer can see it."""
 from section4 import REASONS, STATES, UNLIMITED
-from subject import NONE, Answer
+from subject import NONE
 from wire import dotted
 from words import decoded
 

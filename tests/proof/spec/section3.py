@@ -1,6 +1,4 @@
 """SEMANTICS 3: services and selection."""
-from wire import UDP
-
 MAGLEV = 65537
 
 

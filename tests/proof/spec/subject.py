@@ -2,8 +2,6 @@
 import struct
 import subprocess
 
-from wire import NO_OFFLOAD
-
 EVENTS = ("up", "down", "vip_conflict", "neighbor_failed", "weight", "moved", "register")
 NONE = 0xffffffff
 FLOW = struct.Struct("<IIIHHBIHIHIIIBBBBQQQII")

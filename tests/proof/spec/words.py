@@ -1,5 +1,5 @@
 """Frames in words."""
-from wire import (ARP, ETHERNET, ICMP, IPV4, TCP, UDP, Packet, dotted, n16, n32, total)
+from wire import (ARP, ETHERNET, ICMP, IPV4, TCP, UDP, dotted, n16, n32, total)
 
 FLAGS = ((2, "SYN"), (16, "ACK"), (1, "FIN"), (4, "RST"), (8, "PSH"))
 

@@ -2,7 +2,7 @@
 
     clients 198.51.100.0/24 -- ext 198.51.100.1 [ VIP 203.0.113.10 ] 10.0.0.1 int -- 10.0.0.11, .12
 """
-from config import Backend, Check, Config, Interface, Pool, Service
+from config import Backend, Config, Interface, Pool, Service
 from wire import SECOND, address, mac
 
 EXT, INT = 0, 1
