@@ -80,6 +80,10 @@ def _flows(count):
     return f"{count // 1000000} M" if count >= 1000000 else f"{count // 1000} k"
 
 
+def _many(count, noun):
+    return f"{count:,} {noun}{'s' if count > 1 else ''}"
+
+
 LARGE = 1 << 23
 
 # Cost against flows: what the targets are about.
@@ -118,18 +122,18 @@ MODES += [Case("fullnat, hits of backends, 100 k flows", traffic="reply", flows=
           Case("bridged NAT, hits both ways, 100 k flows", flows=100000, bridged=True)]
 
 # Cost against one thing at a time.
-SERVICES = [Case(f"{services} services, hits both ways, 100 k flows", flows=100000,
+SERVICES = [Case(f"{_many(services, 'service')}, hits both ways, 100 k flows", flows=100000,
                  services=services) for services in (1, 10, 1000)]
-SERVICES += [Case(f"{services} services, new UDP flows", traffic="new", table=LARGE, expect=BIRTH,
-                  services=services, fresh=True) for services in (10, 1000)]
-BACKENDS = [Case(f"{backends} backends, hits both ways, 100 k flows", flows=100000,
+SERVICES += [Case(f"{_many(services, 'service')}, new UDP flows", traffic="new",
+                  table=LARGE, expect=BIRTH, services=services, fresh=True) for services in (10, 1000)]
+BACKENDS = [Case(f"{_many(backends, 'backend')}, hits both ways, 100 k flows", flows=100000,
                  backends=backends) for backends in (1, 10, 100, 1000)]
-BACKENDS += [Case(f"{backends} backends, new UDP flows", traffic="new", table=LARGE,
-                  expect=BIRTH, backends=backends, fresh=True) for backends in (1, 1000)]
-INTERFACES = [Case(f"{interfaces} interfaces, hits both ways, 100 k flows",
+BACKENDS += [Case(f"{_many(backends, 'backend')}, new UDP flows", traffic="new",
+                  table=LARGE, expect=BIRTH, backends=backends, fresh=True) for backends in (1, 1000)]
+INTERFACES = [Case(f"{_many(interfaces, 'interface')}, hits both ways, 100 k flows",
                    flows=100000 // (interfaces - 1) * (interfaces - 1), frontends=interfaces - 1)
               for interfaces in (2, 4, 16)]
-ROUTES = [Case(f"{routes} routes, hits both ways, 1 k flows", routes=routes)
+ROUTES = [Case(f"{_many(routes, 'route')}, hits both ways, 1 k flows", routes=routes)
           for routes in (10, 100, 1000)]
 BATCHES = [Case(f"batches of {batch}, hits both ways, 1 M flows", flows=1000000, batch=batch)
            for batch in (1, 2, 4, 8, 16, 32, 64)]

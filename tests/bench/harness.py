@@ -71,9 +71,11 @@ class Counted(Harness):
     def __init__(self, case, caches=()):
         self.output = Path(os.environ["TMPDIR"]) / f"callgrind-{os.getpid()}-{id(self)}"
         self.dumps = 0
+        # A failure is told by the answer that does not come; warnings would be one a case.
         super().__init__(case, [
-            "valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", "--collect-atstart=no",
-            "--dump-line=yes", f"--callgrind-out-file={self.output}", *caches])
+            "valgrind", "-q", "--log-file=/dev/null", "--tool=callgrind", "--instr-atstart=no",
+            "--collect-atstart=no", "--dump-line=yes", f"--callgrind-out-file={self.output}",
+            *caches])
 
     def count(self, verb, packets):
         """Events by (file, line), and their sums, of `packets` packets."""
@@ -104,9 +106,12 @@ def by_line(text):
     for row in text.splitlines():
         if row.startswith("events:"):
             events = row.split()[1:]
-        elif match := re.match(r"f[lie]=(?:\((\d+)\))? ?(.*)", row):
-            number, name = match.groups()
-            where = names.setdefault(number, name) if name else names.get(number, "?")
+        elif match := re.match(r"(c?)f[lie]=\((\d+)\) ?(.*)", row):
+            callee, number, name = match.groups()
+            if name:   # told once, by number from then on
+                names[number] = name
+            if not callee:
+                where = names[number]
         elif row.startswith("calls="):
             calls = True   # the next line is what the callee cost
         elif match := re.match(r"([+-]?\d+|\*) ?([\d ]*)$", row):

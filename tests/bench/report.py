@@ -113,20 +113,23 @@ class Report:
         self.targets = [(target, *judge(target, rows)) for target in TARGETS]
 
     def _part_lines(self, part):
+        before = None
         lines = [("case", "metric", "subject", "median", "unit", "min .. max", "n", "ringlb is")]
         notes = []
         for row in self.rows:
             if row["part"] != part:
                 continue
+            named = row["case"], row["metric"]
+            named, before = ("", "") if named == before else named, named
             if not row["samples"]:
-                lines.append((row["case"], row["metric"], row["subject"], "SKIP", "", "", "", ""))
+                lines.append((*named, row["subject"], "SKIP", "", "", "", ""))
                 notes.append(f"  SKIP {row['subject']}: {row['skip']}")
                 continue
             spread = f"{number(row['min'])} .. {number(row['max'])}"
             ratio = f"{row['ratio']:.2f} x" if "ratio" in row else ""
-            lines.append((row["case"], row["metric"], row["subject"], number(row["median"]),
-                          row["unit"], spread if len(row["samples"]) > 1 else "",
-                          str(len(row["samples"])), ratio))
+            count = len(row["samples"])
+            lines.append((*named, row["subject"], number(row["median"]), row["unit"],
+                          spread if count > 1 else "", str(count), ratio))
             if row.get("note"):
                 notes.append(f"  {row['case']}: {row['note']}")
         return _columns(lines) + list(dict.fromkeys(notes))
