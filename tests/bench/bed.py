@@ -1,0 +1,107 @@
+"""The bed that rings and peers are measured on: three namespaces, two cables.
+
+    client eth0 ========== ext [appliance] int ========== eth0 server
+    198.51.100.7        198.51.100.1   10.0.0.1        10.0.0.11, .12, .13
+
+The same for all, so that ratios mean something. No switch: its work would be everybody's and would
+hide differences. The three backends are addresses of one namespace, their gateway is the appliance.
+The machinery is that of the tests in namespaces (tests/net/lab.py); traffic.c is the load.
+"""
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "net"))
+from lab import BACKENDS, BUILD, CLIENT, EXT, EXT_MAC, INT, INT_MAC, VIP, Lab   # noqa: E402
+
+CLIENT_MAC, SERVER_MAC = "02:00:c6:33:64:07", "02:00:0a:00:00:0b"
+CLIENTS = "198.18.0.0"        # RFC 2544's, where the generator's packets come from
+CLIENTS_PREFIX = "198.18.0.0/15"
+PORT = 9
+GENERATOR_CPU, APPLIANCE_CPU = 0, 1
+TOOLS = BUILD / "bench"
+
+
+class Bed(Lab):
+    """client, appliance, server."""
+
+    def _script(self, verb):
+        if verb == "down":
+            return   # all nodes are added ones, and gone
+        try:
+            self.build()
+        except BaseException:
+            self.close()
+            raise
+
+    def build(self):
+        for node in ("client", "appliance", "server"):
+            self.add_node(node)
+        self.cable("client", "eth0", "appliance", "ext")
+        self.cable("appliance", "int", "server", "eth0")
+        self.cable("client", "spare", "client", "spare-end")   # see anchor() in traffic.c
+        for node, interface, mac in (("client", "eth0", CLIENT_MAC), ("appliance", "ext", EXT_MAC),
+                                     ("appliance", "int", INT_MAC), ("server", "eth0", SERVER_MAC)):
+            self.link(node, "set", interface, "address", mac)
+        self.address("client", "eth0", f"{CLIENT}/24")
+        for address in BACKENDS.values():
+            self.address("server", "eth0", f"{address}/24")
+        self.run("client", "ip", "route", "add", "203.0.113.0/24", "via", EXT)
+        self.run("client", "ip", "route", "add", "10.0.0.0/24", "via", EXT)
+        self.run("server", "ip", "route", "add", "default", "via", INT)
+        # TIME_WAIT is not what anybody is measured by.
+        self.run("client", "sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535")
+
+    def address(self, node, interface, address):
+        self.run(node, "ip", "address", "add", address, "dev", interface)
+
+    def inside(self, node, interface):
+        return f"{self.namespace(node)}:{interface}"
+
+
+@contextlib.contextmanager
+def bed():
+    lab = Bed()
+    try:
+        yield lab
+    finally:
+        lab.close()
+
+
+class Traffic:
+    """The generator, the sink and what they have counted; see traffic.c."""
+
+    def __init__(self, lab):
+        self.process = subprocess.Popen(
+            [TOOLS / "traffic", TOOLS / "traffic.bpf.o", lab.inside("client", "eth0"),
+             lab.inside("server", "eth0"), lab.inside("client", "spare")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        lab.processes.append(self.process)
+        backends = list(BACKENDS.values())
+        self.set(cpu=GENERATOR_CPU, mac=EXT_MAC, servermac=SERVER_MAC, flows=1000,
+                 expect=f"{backends[0]}-{backends[-1]}:{PORT}", to=f"{VIP}:{PORT}",
+                 **{"from": CLIENTS})
+
+    def tell(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"traffic has ended, at: {words}")
+        return json.loads(answer)
+
+    def set(self, **settings):
+        for key, value in settings.items():
+            self.tell("set", key, value)
+
+    def run(self, rate, seconds):
+        """What was offered, sent and delivered in so many seconds at so many packets a second."""
+        self.set(rate=int(rate))
+        return self.tell("run", int(seconds * 1000))
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(20)
