@@ -36,7 +36,8 @@ PATH_LIB := $(BUILD)/libpath.a
 LBD_LIB  := $(BUILD)/liblbd.a
 LB_LIB   := $(BUILD)/liblb.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
-BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
+BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC)) \
+	$(patsubst tests/bench/%.c,$(BUILD)/bench/%.o,$(wildcard tests/bench/*.bpf.c))
 
 .PHONY: all
 all: $(BUILD)/lbd $(BUILD)/lb   ## build lbd and lb (default)
@@ -61,10 +62,19 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(LBD_LIB) $(PATH_LIB) $(LB_LIB)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LBD_LIBS) -lcmocka
 
+BENCH_LIBS := $(LBD_LIBS)
+$(BUILD)/bench/traffic: BENCH_LIBS := -lbpf -lpthread
 $(BUILD)/bench/%: tests/bench/%.c $(LBD_LIB) $(PATH_LIB)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LBD_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(BENCH_LIBS)
+
+# For the kernel, whatever CC is.
+$(BUILD)/bench/%.bpf.o: tests/bench/%.bpf.c
+	@mkdir -p $(@D)
+	@echo "  BPF   $@"
+	$(Q)clang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -MMD -MP -I. \
+		-I/usr/include/$(shell uname -m)-linux-gnu -c -o $@ $<
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

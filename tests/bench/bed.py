@@ -15,9 +15,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "net"))
-from lab import BACKENDS, BUILD, CLIENT, EXT, EXT_MAC, INT, INT_MAC, VIP, Lab   # noqa: E402
+from lab import (BACKENDS, BUILD, CLIENT, CLIENT_MAC, EXT, EXT_MAC, INT, INT_MAC,   # noqa: E402
+                 VIP, Lab)
 
-CLIENT_MAC, SERVER_MAC = "02:00:c6:33:64:07", "02:00:0a:00:00:0b"
+SERVER_MAC = "02:00:0a:00:00:0b"
 CLIENTS = "198.18.0.0"        # RFC 2544's, where the generator's packets come from
 CLIENTS_PREFIX = "198.18.0.0/15"
 PORT = 9
@@ -58,6 +59,10 @@ class Bed(Lab):
     def address(self, node, interface, address):
         self.run(node, "ip", "address", "add", address, "dev", interface)
 
+    def receive_like_a_nic(self):
+        """For the generator: `ext` polls a queue, with GRO; see traffic.c."""
+        self.run("appliance", "ethtool", "-K", "ext", "gro", "on")
+
     def inside(self, node, interface):
         return f"{self.namespace(node)}:{interface}"
 
@@ -75,6 +80,7 @@ class Traffic:
     """The generator, the sink and what they have counted; see traffic.c."""
 
     def __init__(self, lab):
+        lab.receive_like_a_nic()
         self.process = subprocess.Popen(
             [TOOLS / "traffic", TOOLS / "traffic.bpf.o", lab.inside("client", "eth0"),
              lab.inside("server", "eth0"), lab.inside("client", "spare")],

@@ -1,0 +1,141 @@
+"""Who is measured on the bed: ringlb and its peers, each started and stopped here.
+
+A subject has one core for its threads; those that live in the kernel work on the core that receives,
+as they do in any machine. `to` is where the generator's packets go: the VIP, or a backend where the
+subject only forwards.
+"""
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from bed import APPLIANCE_CPU, CLIENTS_PREFIX, PORT, SERVER_MAC
+from lab import BACKENDS, CLIENT, CLIENT_MAC, EXT, INT, VIP, Appliance, wait_until   # by bed's path
+
+SOME_BACKEND = BACKENDS["b2"]
+
+
+class Unavailable(Exception):
+    """It cannot run here; the reason is for the report."""
+
+
+class Subject:
+    name = None
+    to = VIP
+    program = None   # what must be installed
+
+    def __init__(self, lab):
+        if self.program and not shutil.which(self.program):
+            raise Unavailable(f"{self.program} is not installed")
+        self.lab = lab
+        self.start()
+
+    def start(self):
+        raise NotImplementedError
+
+    def stop(self):
+        """Not called where the bed ends with it."""
+
+
+class Ringlb(Subject):
+    name = "ringlb"
+    wait = None      # its default
+    cpu = APPLIANCE_CPU
+
+    CONFIGURATION = f"""\
+add interface ext role frontend address {EXT}/24
+add interface int role backend address {INT}/24
+add route {CLIENTS_PREFIX} via {CLIENT}
+add pool udp
+add pool tcp
+{"".join(f"add backend udp {address}:{PORT}" + chr(10) for address in BACKENDS.values())}\
+{"".join(f"add backend tcp {address}:0" + chr(10) for address in BACKENDS.values())}\
+add service udp {VIP}:{PORT}/udp pool udp
+add service tcp {VIP}:0/tcp pool tcp
+"""
+
+    def start(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="lbd."))
+        arguments = [] if self.cpu is None else ["--cpu", str(self.cpu)]
+        self.appliance = Appliance(self.lab, self.directory, *arguments)
+        self.appliance.start()
+        self.appliance.configure(self.CONFIGURATION)
+        if self.wait and self.appliance.lb(f"set global wait {self.wait}", check=False).status:
+            raise Unavailable(f"this lbd knows no `set global wait {self.wait}`")
+
+    def stop(self):
+        self.appliance.stop()
+        shutil.rmtree(self.directory)
+
+
+class RinglbBusy(Ringlb):
+    name = "ringlb busy"
+    wait = "busy"
+
+
+class Forwarding(Subject):
+    """The kernel routes, nothing else: what a NAT in the kernel cannot beat."""
+    name = "kernel forwarding"
+    to = SOME_BACKEND
+
+    def start(self):
+        self.lab.address("appliance", "ext", f"{EXT}/24")
+        self.lab.address("appliance", "int", f"{INT}/24")
+        self.lab.run("appliance", "ip", "route", "add", CLIENTS_PREFIX, "via", CLIENT)
+        self.lab.run("appliance", "sysctl", "-qw", "net.ipv4.ip_forward=1")
+
+
+class Nftables(Forwarding):
+    name = "nftables"
+    to = VIP
+    program = "nft"
+
+    RULES = f"""\
+table ip bench {{
+	chain prerouting {{
+		type nat hook prerouting priority dstnat; policy accept;
+		ip daddr {VIP} meta l4proto {{ tcp, udp }} dnat to jhash ip saddr . th sport mod {len(BACKENDS)} map {{
+			{", ".join(f"{i} : {address}" for i, address in enumerate(BACKENDS.values()))}
+		}}
+	}}
+}}
+"""
+
+    def start(self):
+        super().start()
+        self.lab.run("appliance", "nft", "-f", "-", input=self.RULES)
+
+
+class Testpmd(Subject):
+    """DPDK on the same kind of socket: changes MAC addresses, and nothing else."""
+    name = "testpmd"
+    to = SOME_BACKEND
+    program = "dpdk-testpmd"
+
+    def start(self):
+        self.log = tempfile.TemporaryFile("w+")
+        cpu = APPLIANCE_CPU
+        # stdbuf: it is to say at once, also into a file, that it is ready.
+        self.process = self.lab.start(
+            "appliance", "stdbuf", "-oL", self.program, f"--lcores=0@{cpu},1@{cpu}", "--no-huge",
+            "-m", "512", "--no-pci", "--no-shconf", "--no-telemetry",
+            "--vdev=net_af_packet0,iface=ext", "--vdev=net_af_packet1,iface=int", "--",
+            "--forward-mode=mac", "--nb-cores=1", "--total-num-mbufs=32768",
+            f"--eth-peer=0,{CLIENT_MAC}", f"--eth-peer=1,{SERVER_MAC}", "--auto-start",
+            stdin=subprocess.PIPE, stdout=self.log, stderr=subprocess.STDOUT)
+        try:
+            wait_until(lambda: "Press enter" in self.said() or self.process.poll() is not None, 20,
+                       "testpmd forwards")
+        except AssertionError as error:
+            raise Unavailable(str(error)) from error
+        if self.process.poll() is not None:
+            raise Unavailable(f"it ended: {self.said().strip().splitlines()[-1]}")
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(20)
+        self.log.close()
