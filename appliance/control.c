@@ -23,6 +23,8 @@ int64_t wall_clock_ns(void)
 struct publish_errand {
 	const struct snapshot *snapshot;
 	struct ports *ports;
+	struct loop *loop;
+	enum wait_mode wait;
 };
 
 /* Rings of interfaces that are new come with their snapshot: nothing is lost in between. */
@@ -34,6 +36,8 @@ static void publish(struct path *path, void *argument, uint64_t now_ns)
 	if (errand->ports)
 		path_set_wall_clock(path, (uint64_t)wall_clock_ns() - now_ns);
 	path_publish(path, errand->snapshot, now_ns);
+	if (errand->loop)
+		loop_set_wait(errand->loop, errand->wait);
 	if (errand->ports)
 		ports_attach(errand->ports);
 }
@@ -58,7 +62,12 @@ int control_compile(struct control *control, const struct config *config,
 
 void control_publish(struct control *control, struct config *serving, struct compiled *compiled)
 {
-	struct publish_errand errand = {&compiled->snapshot, control->ports};
+	struct publish_errand errand = {
+		.snapshot = &compiled->snapshot,
+		.ports = control->ports,
+		.loop = control->loop,
+		.wait = (enum wait_mode)config_global(serving)->wait,
+	};
 
 	mailbox_call(control->mailbox, publish, &errand);
 	compile_accept(&control->compiler, compiled);

@@ -1,7 +1,7 @@
 /* The packet path's thread: rings in, the path, rings out, in batches that grow under load.
  *
- * While frames come it never sleeps; after a short silence it waits for a ring, an errand, or the
- * path's next deadline.
+ * While frames come it never sleeps. What it does while none come is the configuration's choice
+ * (idle.h): it may sleep until a packet wakes it, an errand, or the path's next deadline.
  */
 #ifndef APPLIANCE_LOOP_H
 #define APPLIANCE_LOOP_H
@@ -10,11 +10,13 @@
 #include <stdint.h>
 
 #include "appliance/capture.h"
+#include "appliance/config/schema.h"
 #include "appliance/mailbox.h"
 #include "ring/ring.h"
 
 struct loop;
 struct frame_filter;
+struct wake;
 
 enum { LOOP_BATCH_MIN = 8 }; /* frames; at most RING_BATCH_MAX */
 
@@ -48,6 +50,10 @@ void loop_stats(struct loop *loop, struct loop_stats *ret_stats);
 /* Frames are copied to the capture from now on, or to none with NULL: then no frame touches the
  * one before any more. Runs as an errand. */
 void loop_set_capture(struct loop *loop, struct capture *capture);
+/* How it waits while there is nothing to do. On the path's thread, in an errand of the caller's. */
+void loop_set_wait(struct loop *loop, enum wait_mode wait);
+/* What rings are to be opened with, so that their packets wake it; NULL: they cannot. */
+const struct wake *loop_wake(const struct loop *loop);
 /* Which frames the path traces; NULL: all. On the path's thread, in an errand of the caller's. */
 void loop_set_trace_filter(struct loop *loop, struct frame_filter *filter);
 

@@ -136,6 +136,7 @@ static void open_ring(struct ports *ports, struct port *port,
 		.filter = interface->filter[0] ? interface->filter : NULL,
 		.mac = interface->mac.set ? interface->mac.byte : NULL,
 		.promiscuous = promiscuous,
+		.wake = loop_wake(ports->loop),
 	};
 
 	privilege_raise();

@@ -10,9 +10,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* For packet sockets; for send buffers beyond the system's limit; for memory that is locked. */
-static const cap_value_t wanted[] = {CAP_NET_RAW, CAP_NET_ADMIN, CAP_IPC_LOCK};
-enum { NONE, FOR_RINGS = 2, FOR_START = 3 }; /* how many of them */
+/* For packet sockets; for send buffers beyond the system's limit; for memory that is locked; for the
+ * program that wakes the packet path. */
+static const cap_value_t wanted[] = {CAP_NET_RAW, CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_BPF};
+enum { NONE, FOR_RINGS = 2, FOR_START = 4 }; /* how many of them */
 
 /* Who is in a group may give files to it, and needs no privilege for that. Where the group is
  * missing, or the right to join it, the socket stays its owner's alone. */

@@ -1,8 +1,9 @@
 /* Capabilities: what lbd may do, as little as possible and as briefly as possible (libcap).
  *
  * After privilege_drop() the process has CAP_NET_RAW, CAP_NET_ADMIN and, up to privilege_settle(),
- * CAP_IPC_LOCK permitted and none in effect; privilege_raise() puts them into effect for the moment
- * in which a ring is opened or memory is locked. The packet path's thread has none at all.
+ * CAP_IPC_LOCK and CAP_BPF permitted and none in effect; privilege_raise() puts them into effect for
+ * the moment in which a ring is opened, memory is locked or the wake-up's program is loaded. The
+ * packet path's thread has none at all.
  */
 #ifndef APPLIANCE_PRIVILEGE_H
 #define APPLIANCE_PRIVILEGE_H

@@ -34,6 +34,8 @@ static const struct column status_columns[] = {
 	{"dropped", "dropped", COLUMN_COUNT},
 	{"ring_lost", "ring lost", COLUMN_COUNT},
 	{"path_busy_percent", "path busy", COLUMN_PERCENT},
+	{"wait", "wait", COLUMN_TEXT},
+	{"wake_up", "wake-up", COLUMN_TEXT},
 	{"unconfirmed", NULL, COLUMN_COUNT},
 	{"unconfirmed_by", NULL, COLUMN_TEXT},
 	{"reverts_to", NULL, COLUMN_COUNT},
@@ -128,12 +130,14 @@ static void report_path(struct report *report, const struct control *control)
 {
 	struct loop_stats stats;
 
-	if (!control->loop) {
+	if (control->loop) {
+		loop_stats(control->loop, &stats);
+		report_number(report, stats.busy_percent);
+	} else {
 		report_null(report);
-		return;
 	}
-	loop_stats(control->loop, &stats);
-	report_number(report, stats.busy_percent);
+	report_attribute(report, KIND_GLOBAL, "wait", config_global(control->running));
+	report_name(report, !control->loop ? NULL : loop_wake(control->loop) ? "ebpf" : "block timer");
 }
 
 /* What waits to be confirmed. */

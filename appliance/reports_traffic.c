@@ -44,6 +44,12 @@ static const struct column flows_columns[] = {
 #undef X
 };
 
+static const struct column path_columns[] = {
+	{"turns", "TURNS", COLUMN_COUNT},
+	{"busy_turns", "BUSY TURNS", COLUMN_COUNT},
+	{"sleeps", "SLEEPS", COLUMN_COUNT},
+};
+
 static void report_totals(struct report *report, const struct interface_totals *totals)
 {
 #define X(key, head, grows, text) report_number(report, totals->key);
@@ -70,6 +76,20 @@ static void report_flows(struct report *report, const struct traffic *traffic)
 		report_number(report, flows->closed[i]);
 }
 
+/* A replay has no thread that could wait. */
+static void report_path(struct report *report, struct loop *loop)
+{
+	struct loop_stats stats = {0};
+
+	if (loop)
+		loop_stats(loop, &stats);
+	report_section(report, "path", REPORT_OBJECT, COLUMNS(path_columns));
+	report_row(report);
+	report_number(report, stats.turns);
+	report_number(report, stats.busy_turns);
+	report_number(report, stats.sleeps);
+}
+
 int show_stats(struct show *show)
 {
 	struct interface_totals total = {0};
@@ -92,6 +112,7 @@ int show_stats(struct show *show)
 	report_section(show->report, "total", REPORT_OBJECT, COLUMNS(total_columns));
 	report_row(show->report);
 	report_totals(show->report, &total);
+	report_path(show->report, show->control->loop);
 	report_flows(show->report, &look->traffic);
 	free(look);
 	return 0;

@@ -13,6 +13,7 @@
 #include <linux/if_packet.h>
 
 #include "ring/ring.h"
+#include "ring/wake.h"
 
 enum {
 	RING_ETHERNET_HEADER = 14,
@@ -42,9 +43,13 @@ enum {
 
 _Static_assert(RECEIVE_BLOCK_HEADER % RECEIVE_ALIGNMENT == 0, "the kernel adds no padding");
 
+/* What the kernel does with a packet after it has woken: see wake.c. */
+enum wake_end { WAKE_AND_KEEP, WAKE_AND_DROP, WAKE_ENDS };
+
 /* The receive ring: blocks that the kernel fills in turn, and where we are in them. */
 struct receiver {
 	int fd;
+	int bell_fd;        /* wakes for a socket that has another filter; -1: none */
 	uint8_t *memory;    /* blocks x RECEIVE_BLOCK_BYTES, shared with the kernel */
 	unsigned blocks;
 	unsigned block;     /* the one that we read */
@@ -104,6 +109,10 @@ int large_open(struct ring *ring, const struct ring_options *options, char *erro
 void large_close(struct ring *ring);
 /* Sends a frame past the slots, at once. False: dropped, counted. */
 bool large_send(struct ring *ring, const struct frame *frame);
+
+/* Has the wake's program look at every packet of the socket, in the place of its filter. 0 or a
+ * negative errno. */
+int wake_attach(const struct wake *wake, int fd, enum wake_end end);
 
 /* Lets only what the libpcap expression matches enter the socket. 0 or a negative errno. */
 int filter_attach(int fd, const char *expression, char *error, size_t error_size);

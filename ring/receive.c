@@ -90,7 +90,9 @@ static int map_ring(struct receiver *receiver, unsigned blocks, unsigned retire_
 static int map_what_fits(struct receiver *receiver, const struct ring_options *options)
 {
 	unsigned blocks = options->blocks ? options->blocks : RING_BLOCKS_DEFAULT;
-	unsigned retire_ms = options->retire_ms ? options->retire_ms : RING_RETIRE_DEFAULT_MS;
+	unsigned retire_ms = options->retire_ms ? options->retire_ms :
+			     options->wake      ? RING_RETIRE_WAKE_MS :
+						  RING_RETIRE_DEFAULT_MS;
 	int status;
 
 	for (;;) {
@@ -130,6 +132,25 @@ static int join_all(int fd, unsigned ifindex)
 	return join(fd, &member);
 }
 
+/* A socket has one filter. Where that is the operator's, a socket beside it, which keeps nothing,
+ * rings: bound before the ring, it is served after it. */
+static int ring_bell(struct receiver *receiver, const struct ring_options *options)
+{
+	int status;
+
+	if (!options->filter)
+		return wake_attach(options->wake, receiver->fd, WAKE_AND_KEEP);
+	receiver->bell_fd = ring_socket();
+	if (receiver->bell_fd < 0)
+		return receiver->bell_fd;
+	status = ring_set(receiver->bell_fd, PACKET_IGNORE_OUTGOING, 1);
+	if (!status)
+		status = wake_attach(options->wake, receiver->bell_fd, WAKE_AND_DROP);
+	if (!status)
+		status = ring_bind(receiver->bell_fd, options->ifindex, ETH_P_ALL);
+	return status;
+}
+
 int receive_open(struct ring *ring, const struct ring_options *options, char *error,
 		 size_t error_size)
 {
@@ -149,6 +170,11 @@ int receive_open(struct ring *ring, const struct ring_options *options, char *er
 		status = filter_attach(receiver->fd, options->filter, error, error_size);
 		if (status)
 			return status;
+	}
+	if (options->wake) {
+		status = ring_bell(receiver, options);
+		if (status)
+			return ring_error(error, error_size, status, "%s: no wake-up", options->name);
 	}
 	status = map_what_fits(receiver, options);
 	if (status)
@@ -177,6 +203,8 @@ void receive_close(struct ring *ring)
 
 	if (receiver->memory)
 		munmap(receiver->memory, (size_t)receiver->blocks * RECEIVE_BLOCK_BYTES);
+	if (receiver->bell_fd >= 0)
+		close(receiver->bell_fd);
 	if (receiver->fd >= 0)
 		close(receiver->fd);
 }

@@ -94,7 +94,7 @@ int ring_open(struct ring **ret_ring, const struct ring_options *options, char *
 
 	if (!ring)
 		return ring_error(error, error_size, -ENOMEM, "%s", options->name);
-	ring->receiver.fd = ring->transmitter.fd = ring->large_fd = -1;
+	ring->receiver.fd = ring->receiver.bell_fd = ring->transmitter.fd = ring->large_fd = -1;
 	ring->interface = options->interface;
 	ring->frame_max = options->mtu + RING_ETHERNET_HEADER + VLAN_TAG_BYTES;
 

@@ -15,6 +15,7 @@
 #include "appliance/path/frame.h"
 
 struct ring;
+struct wake;
 
 struct ring_options {
 	const char *name;      /* the interface's name, for messages */
@@ -22,7 +23,9 @@ struct ring_options {
 	unsigned mtu;          /* bytes; sizes the transmit slots */
 	uint16_t interface;    /* what ring_receive() writes into frame.interface */
 	unsigned blocks;       /* to receive; 0: RING_BLOCKS_DEFAULT. Halved while memory lacks */
-	unsigned retire_ms;    /* an idle block is handed over after; 0: RING_RETIRE_DEFAULT_MS */
+	unsigned retire_ms;    /* a block is handed over after; 0: RING_RETIRE_DEFAULT_MS, or with
+				* `wake` RING_RETIRE_WAKE_MS */
+	const struct wake *wake; /* what its packets wake; NULL: nothing before a block's time */
 	const char *filter;    /* libpcap expression for what enters the ring; NULL: everything */
 	const uint8_t *mac;    /* a unicast MAC to receive beside the interface's own; NULL: none */
 	bool promiscuous;      /* frames to whatever MAC, for as long as the ring is open */
@@ -31,6 +34,7 @@ struct ring_options {
 enum {
 	RING_BLOCKS_DEFAULT = 32,
 	RING_RETIRE_DEFAULT_MS = 1,
+	RING_RETIRE_WAKE_MS = 8,
 	RING_BATCH_MAX = 64,
 };
 

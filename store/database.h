@@ -38,7 +38,7 @@ int sql_open(struct store *store, char *error, size_t error_size);
 /* migrate.c */
 enum {
 	STORE_APPLICATION_ID = 0x6c626462, /* "lbdb", at byte 68 of the file */
-	STORE_VERSION = 3,                 /* user_version: how many of the migrations are done */
+	STORE_VERSION = 4,                 /* user_version: how many of the migrations are done */
 };
 extern const char *const store_migrations[STORE_VERSION];
 /* Brings the schema from the version that it has to `version`, each step in a transaction of its

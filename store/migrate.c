@@ -119,6 +119,8 @@ const char *const store_migrations[STORE_VERSION] = {
 	"	\"text\" TEXT NOT NULL,"
 	"	\"sum\" INTEGER NOT NULL"
 	") STRICT;",
+	/* 4: how the packet path waits. */
+	"ALTER TABLE \"global\" ADD COLUMN \"wait\" TEXT NOT NULL DEFAULT 'adaptive';",
 };
 
 /* The version and the tables change in one transaction. */

@@ -132,6 +132,13 @@ static const struct keyword vip_echoes[] = {
 	{0},
 };
 
+static const struct keyword waits[] = {
+	{"adaptive", WAIT_ADAPTIVE, "looks on for a moment, then sleeps until woken"},
+	{"busy", WAIT_BUSY, "never sleeps: the soonest answer, for a core of its own"},
+	{"sleep", WAIT_SLEEP, "sleeps at once: the least CPU time"},
+	{0},
+};
+
 static const struct keyword source_rewrite_words[] = {
 	{"to", 0, "the network that backends see its clients in"},
 	{0},
@@ -154,6 +161,8 @@ static const struct attribute global_attributes[] = {
 	 .help = "appliances that share addresses, and so the ports of fullnat"},
 	{"fullnat-slice", VALUE_NUMBER, 0, AT(global, fullnat_slice), 1, FULLNAT_PORTS, "1",
 	 .help = "which of them this one is"},
+	{"wait", VALUE_KEYWORD, 0, AT(global, wait), .initial = "adaptive", .keywords = waits,
+	 .help = "how the packet path waits for packets"},
 };
 
 static const struct attribute interface_attributes[] = {

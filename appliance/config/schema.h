@@ -75,6 +75,8 @@ enum when_full { WHEN_FULL_STATELESS, WHEN_FULL_SHED };
 enum on_backend_loss { ON_BACKEND_LOSS_RESELECT, ON_BACKEND_LOSS_RESET };
 enum no_service { NO_SERVICE_DROP, NO_SERVICE_REJECT };
 enum topology { TOPOLOGY_ROUTED, TOPOLOGY_BRIDGED };
+/* How the packet path waits while there is nothing to do. */
+enum wait_mode { WAIT_ADAPTIVE, WAIT_BUSY, WAIT_SLEEP };
 enum vip_echo { VIP_ECHO_ALWAYS, VIP_ECHO_AVAILABLE };
 
 /* The ports that fullnat takes of the appliance's addresses, divided among its slices. Those above
@@ -90,6 +92,7 @@ struct config_global {
 	uint32_t topology;    /* topology {routed|bridged} */
 	uint32_t fullnat_slices; /* fullnat-slices: shares that fullnat's ports are cut into */
 	uint32_t fullnat_slice;  /* fullnat-slice: this appliance's, from 1 on */
+	uint32_t wait;           /* wait {adaptive|busy|sleep} */
 };
 
 struct config_interface {

@@ -163,11 +163,12 @@ class Appliance:
         self.database = self.directory / "lb.db"
         self.log = self.directory / "lbd.log"
         self.process = None
+        self.before = ()   # what it is started by
 
     def start(self):
         with open(self.log, "ab") as log:
             self.process = self.lab.start(
-                "appliance", BUILD / "lbd", "--db", self.database, "--socket", self.socket,
+                "appliance", *self.before, BUILD / "lbd", "--db", self.database, "--socket", self.socket,
                 *self.arguments, stdout=log, stderr=subprocess.STDOUT)
         wait_until(self._answers, 20, "lbd answers on its socket")
         return self

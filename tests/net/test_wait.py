@@ -1,0 +1,94 @@
+"""How the packet path waits while there is nothing to do: set global wait {adaptive|busy|sleep}."""
+import socket
+import subprocess
+
+import pytest
+
+from lab import BUILD, INTERFACES, VIP, UdpEcho, wait_until
+
+ECHO = INTERFACES + f"""\
+add pool echo
+add backend echo 10.0.0.11:7
+add service echo {VIP}:7/udp pool echo
+"""
+MODES = ("adaptive", "busy", "sleep")
+
+
+@pytest.fixture
+def echo(lab):
+    server = UdpEcho(lab, "b1", 7)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def datagrams(lab):
+    with lab.socket("client", socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.connect((VIP, 7))
+        yield sock
+
+
+def ask(datagrams, text):
+    datagrams.send(text.encode())
+    assert datagrams.recv(100).decode() == f"b1 {text}"
+
+
+def path(appliance):
+    return appliance.show("stats")["path"]
+
+
+def test_busy_never_sleeps(appliance):
+    appliance.configure(INTERFACES + "set global wait busy\n")
+    before = path(appliance)
+    wait_until(lambda: path(appliance)["turns"] > before["turns"] + 100000, 20, "it looks on")
+    assert path(appliance)["sleeps"] == before["sleeps"]
+
+
+@pytest.mark.parametrize("wait, turns", [("adaptive", 100), ("sleep", 20)])
+def test_others_sleep_when_there_is_nothing(appliance, wait, turns):
+    """A sleep is ended by what asks for these counters, and costs so many turns at most."""
+    appliance.configure(INTERFACES + f"set global wait {wait}\n")
+    before = path(appliance)
+    wait_until(lambda: path(appliance)["sleeps"] > before["sleeps"] + 30, 20, "it sleeps")
+    after = path(appliance)
+    assert after["turns"] - before["turns"] < turns * (after["sleeps"] - before["sleeps"])
+
+
+@pytest.mark.parametrize("wait", MODES)
+def test_a_packet_after_silence_is_answered(appliance, echo, datagrams, wait):
+    appliance.configure(ECHO + f"set global wait {wait}\n")
+    for number in range(30):
+        ask(datagrams, str(number))
+        assert path(appliance)["turns"]   # and the console, whatever it waits by
+
+
+def test_a_change_loses_no_packet(appliance, echo, datagrams):
+    appliance.configure(ECHO)
+    for turn in range(30):
+        wait = MODES[turn % len(MODES)]
+        numbers = {str(turn * 100 + i) for i in range(100)}
+        with subprocess.Popen([BUILD / "lb", "--socket", appliance.socket, "-c",
+                               f"set global wait {wait}"], stdout=subprocess.DEVNULL) as change:
+            for number in numbers:
+                datagrams.send(number.encode())
+            assert {datagrams.recv(100).decode()[3:] for _ in numbers} == numbers
+            assert change.wait(10) == 0
+    assert appliance.show("stats")["total"]["ring_lost"] == 0
+    assert appliance.show("status")["wait"] == wait
+
+
+def test_status_tells_what_wakes(appliance):
+    assert appliance.show("status")["wake_up"] == "ebpf"
+    assert "CAP_BPF" not in appliance.log_text()
+
+
+def test_without_the_right_to_bpf_it_says_so_once_and_works(make_appliance, echo, datagrams):
+    appliance = make_appliance()
+    appliance.before = ("setpriv", "--bounding-set=-bpf")
+    appliance.start()
+    appliance.configure(ECHO)
+    assert appliance.log_text().count("CAP_BPF") == 1
+    assert appliance.show("status")["wake_up"] == "block timer"
+    for number in range(30):
+        ask(datagrams, str(number))
