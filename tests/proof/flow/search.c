@@ -1,0 +1,277 @@
+/* See search.h. */
+#include "tests/proof/flow/search.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+enum {
+	STUCK_SECONDS = 2,
+	WALK_TOLD = 25, /* of a long walk only its end is told */
+};
+
+static char violation[512];
+static sigjmp_buf rescue;
+static volatile uint64_t progress;
+
+void violated(const char *format, ...)
+{
+	va_list list;
+
+	if (violation[0])
+		return;
+	va_start(list, format);
+	vsnprintf(violation, sizeof(violation), format, list);
+	va_end(list);
+}
+
+bool search_has_violation(void)
+{
+	return violation[0];
+}
+
+static void crashed(int signal)
+{
+	siglongjmp(rescue, signal);
+}
+
+static void time_passes(int signal)
+{
+	static uint64_t seen;
+
+	if (seen == progress)
+		siglongjmp(rescue, signal);
+	seen = progress;
+}
+
+static void catch_signals(void)
+{
+	static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+	struct itimerval beat = {{STUCK_SECONDS, 0}, {STUCK_SECONDS, 0}};
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		signal(signals[i], crashed);
+	signal(SIGVTALRM, time_passes);
+	setitimer(ITIMER_VIRTUAL, &beat, NULL);
+}
+
+/* True where it could be done; what it must not do is in `violation` then. */
+static bool apply(const struct machine *machine, uint32_t operation)
+{
+	int signal = sigsetjmp(rescue, 1);
+
+	if (signal) {
+		violated(signal == SIGVTALRM ? "it does not come to an end" : "it crashes (%s)",
+			 strsignal(signal));
+		return true;
+	}
+	progress++;
+	violation[0] = '\0';
+	return machine->apply(operation);
+}
+
+/* States in the order of their discovery, and how each was found. */
+struct store {
+	const struct machine *machine;
+	uint8_t *state;
+	struct origin {
+		uint32_t parent;
+		uint32_t operation;
+	} *origin;
+	uint64_t *place; /* number of a state, plus 1, and 32 bits of its hash; 0: empty */
+	uint64_t mask;
+	uint32_t count, max;
+};
+
+static void *reserve(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED) {
+		perror("search");
+		exit(2);
+	}
+	return memory;
+}
+
+static size_t places(uint32_t max)
+{
+	size_t count = 1024;
+
+	while (count < (size_t)max * 2)
+		count *= 2;
+	return count;
+}
+
+static struct store store_new(const struct machine *machine, uint32_t max)
+{
+	return (struct store){
+		.machine = machine,
+		.state = reserve((size_t)max * machine->size),
+		.origin = reserve((size_t)max * sizeof(struct origin)),
+		.place = reserve(places(max) * sizeof(uint64_t)),
+		.mask = places(max) - 1,
+		.max = max,
+	};
+}
+
+static void store_free(struct store *store)
+{
+	munmap(store->state, (size_t)store->max * store->machine->size);
+	munmap(store->origin, (size_t)store->max * sizeof(struct origin));
+	munmap(store->place, (store->mask + 1) * sizeof(uint64_t));
+}
+
+static uint8_t *state_at(const struct store *store, uint32_t i)
+{
+	return store->state + (size_t)i * store->machine->size;
+}
+
+/* Writes down where the machine is, unless that is known. False: no room is left. */
+static bool note(struct store *store, uint32_t parent, uint32_t operation)
+{
+	const size_t size = store->machine->size;
+	uint8_t *state;
+	uint64_t hash;
+
+	if (store->count == store->max)
+		return false;
+	state = state_at(store, store->count);
+	store->machine->store(state);
+	hash = XXH3_64bits(state, size);
+	for (uint64_t i = hash & store->mask;; i = (i + 1) & store->mask) {
+		uint64_t place = store->place[i];
+
+		if (!place) {
+			store->place[i] = hash >> 32 << 32 | (store->count + 1);
+			store->origin[store->count++] = (struct origin){parent, operation};
+			return true;
+		}
+		if (place >> 32 == hash >> 32 &&
+		    !memcmp(state_at(store, (uint32_t)place - 1), state, size))
+			return true;
+	}
+}
+
+static void tell_step(const struct machine *machine, uint32_t number, uint32_t operation)
+{
+	fprintf(stderr, "  %3u. ", number);
+	machine->tell_operation(stderr, operation);
+	fputc('\n', stderr);
+}
+
+/* How `state` is reached: operations, from the first state on. Gives their number. */
+static uint32_t tell_way(const struct store *store, uint32_t state)
+{
+	uint32_t number;
+
+	if (!state)
+		return 0;
+	number = tell_way(store, store->origin[state].parent) + 1;
+	tell_step(store->machine, number, store->origin[state].operation);
+	return number;
+}
+
+static void tell_end(const struct machine *machine)
+{
+	fprintf(stderr, "violation: %s\nstate after it:\n", violation);
+	if (sigsetjmp(rescue, 1))
+		fprintf(stderr, "  (too damaged to be told)\n");
+	else
+		machine->tell_state(stderr);
+	fputc('\n', stderr);
+}
+
+static void tell_violation(const struct store *store, uint32_t state, uint32_t operation)
+{
+	const struct machine *machine = store->machine;
+	char kept[sizeof(violation)];
+	uint32_t number;
+
+	memcpy(kept, violation, sizeof(kept));
+	fprintf(stderr, "%s: the shortest way to a violation:\n", machine->name);
+	number = tell_way(store, state);
+	machine->load(state_at(store, state));
+	fprintf(stderr, "state before the last step:\n");
+	machine->tell_state(stderr);
+	tell_step(machine, number + 1, operation);
+	apply(machine, operation);
+	memcpy(violation, kept, sizeof(kept));
+	tell_end(machine);
+}
+
+struct search_result search_all(const struct machine *machine, uint32_t states_max)
+{
+	struct search_result result = {.closed = true};
+	struct store store = store_new(machine, states_max);
+	uint32_t level_end = 1;
+
+	catch_signals();
+	note(&store, 0, 0);
+	for (uint32_t i = 0; i < store.count && result.closed; i++) {
+		if (i == level_end) {
+			result.depth++;
+			level_end = store.count;
+		}
+		for (uint32_t operation = 0; operation < machine->operations; operation++) {
+			machine->load(state_at(&store, i));
+			if (!apply(machine, operation))
+				continue;
+			result.transitions++;
+			if (search_has_violation()) {
+				tell_violation(&store, i, operation);
+				result.violation = true;
+				result.closed = false;
+				break;
+			}
+			if (!note(&store, i, operation)) {
+				result.closed = false;
+				break;
+			}
+		}
+	}
+	result.states = store.count;
+	store_free(&store);
+	return result;
+}
+
+static uint64_t next_random(uint64_t *random)
+{
+	*random ^= *random << 13;
+	*random ^= *random >> 7;
+	*random ^= *random << 17;
+	return *random;
+}
+
+struct search_result search_walk(const struct machine *machine, uint64_t steps, uint64_t seed)
+{
+	struct search_result result = {.closed = true};
+	uint32_t told[WALK_TOLD];
+
+	catch_signals();
+	while (result.transitions < steps && !result.violation) {
+		uint32_t operation = (uint32_t)(next_random(&seed) >> 32) % machine->operations;
+
+		if (!apply(machine, operation))
+			continue;
+		told[result.transitions++ % WALK_TOLD] = operation;
+		result.violation = search_has_violation();
+	}
+	if (!result.violation)
+		return result;
+	fprintf(stderr, "%s: a violation at step %llu of a walk, the last steps:\n", machine->name,
+		(unsigned long long)result.transitions);
+	for (uint64_t i = result.transitions > WALK_TOLD ? result.transitions - WALK_TOLD : 0;
+	     i < result.transitions; i++)
+		tell_step(machine, (uint32_t)i + 1, told[i % WALK_TOLD]);
+	tell_end(machine);
+	return result;
+}
