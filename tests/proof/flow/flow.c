@@ -1001,8 +1001,7 @@ static void tell_operation(FILE *out, uint32_t number)
 		fprintf(out, "expiry with a budget of %u", operation->number);
 		break;
 	case ADVANCE:
-		fprintf(out, "the next instant: time stops every 10 s, and 1 ns around%s",
-			world->prompt ? "; expiry" : "");
+		fprintf(out, "the next instant%s", world->prompt ? ", and an expiry" : "");
 		break;
 	case SLEEP:
 		fprintf(out, "the wheel's whole revolution passes and more");
@@ -1048,6 +1047,8 @@ static void tell_birth(FILE *out, uint32_t i)
 
 static void tell_state(FILE *out)
 {
+	fprintf(out, "  instants: every 10 s, from %+d ns to %+d ns of it; this one is at %+d ns\n",
+		world->first_ns, world->last_ns, offset);
 	for (uint32_t i = 0; i < map.births; i++)
 		tell_birth(out, i);
 	for (uint32_t i = 0; i < table.capacity; i++) {

@@ -161,23 +161,36 @@ static bool note(struct store *store, uint32_t parent, uint32_t operation)
 	}
 }
 
-static void tell_step(const struct machine *machine, uint32_t number, uint32_t operation)
+/* Operations, the same ones in a row told once. */
+static void tell_steps(const struct machine *machine, const uint32_t *operation, uint64_t count,
+		       uint64_t number)
 {
-	fprintf(stderr, "  %3u. ", number);
-	machine->tell_operation(stderr, operation);
-	fputc('\n', stderr);
+	for (uint64_t i = 0, first; i < count; i++) {
+		for (first = i; i + 1 < count && operation[i + 1] == operation[i]; i++)
+			;
+		fprintf(stderr, "%5llu. ", (unsigned long long)(number + first));
+		machine->tell_operation(stderr, operation[i]);
+		if (i > first)
+			fprintf(stderr, ", %llu times", (unsigned long long)(i - first + 1));
+		fputc('\n', stderr);
+	}
 }
 
 /* How `state` is reached: operations, from the first state on. Gives their number. */
 static uint32_t tell_way(const struct store *store, uint32_t state)
 {
-	uint32_t number;
+	uint32_t *operation, count = 0;
 
-	if (!state)
-		return 0;
-	number = tell_way(store, store->origin[state].parent) + 1;
-	tell_step(store->machine, number, store->origin[state].operation);
-	return number;
+	for (uint32_t i = state; i; i = store->origin[i].parent)
+		count++;
+	operation = calloc(count + 1, sizeof(*operation));
+	if (!operation)
+		exit(2);
+	for (uint32_t i = state, left = count; left; i = store->origin[i].parent)
+		operation[--left] = store->origin[i].operation;
+	tell_steps(store->machine, operation, count, 1);
+	free(operation);
+	return count;
 }
 
 static void tell_end(const struct machine *machine)
@@ -202,7 +215,7 @@ static void tell_violation(const struct store *store, uint32_t state, uint32_t o
 	machine->load(state_at(store, state));
 	fprintf(stderr, "state before the last step:\n");
 	machine->tell_state(stderr);
-	tell_step(machine, number + 1, operation);
+	tell_steps(machine, &operation, 1, number + 1);
 	apply(machine, operation);
 	memcpy(violation, kept, sizeof(kept));
 	tell_end(machine);
@@ -251,10 +264,21 @@ static uint64_t next_random(uint64_t *random)
 	return *random;
 }
 
+/* The last ones of `count` operations, of which a ring holds as many as are told. */
+static void tell_last_steps(const struct machine *machine, const uint32_t *told, uint64_t count)
+{
+	uint64_t first = count > WALK_TOLD ? count - WALK_TOLD : 0;
+	uint32_t operation[WALK_TOLD];
+
+	for (uint64_t i = first; i < count; i++)
+		operation[i - first] = told[i % WALK_TOLD];
+	tell_steps(machine, operation, count - first, first + 1);
+}
+
 struct search_result search_walk(const struct machine *machine, uint64_t steps, uint64_t seed)
 {
 	struct search_result result = {.closed = true};
-	uint32_t told[WALK_TOLD];
+	uint32_t told[WALK_TOLD] = {0};
 
 	catch_signals();
 	while (result.transitions < steps && !result.violation) {
@@ -269,9 +293,7 @@ struct search_result search_walk(const struct machine *machine, uint64_t steps, 
 		return result;
 	fprintf(stderr, "%s: a violation at step %llu of a walk, the last steps:\n", machine->name,
 		(unsigned long long)result.transitions);
-	for (uint64_t i = result.transitions > WALK_TOLD ? result.transitions - WALK_TOLD : 0;
-	     i < result.transitions; i++)
-		tell_step(machine, (uint32_t)i + 1, told[i % WALK_TOLD]);
+	tell_last_steps(machine, told, result.transitions);
 	tell_end(machine);
 	return result;
 }

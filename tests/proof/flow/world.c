@@ -34,6 +34,13 @@ enum {
 	.source_address = BACKEND(b), .source_port = BE16(8080), \
 	.backend = 100 + (number), .service = 200 + (number), .frontend = 3 + (number)
 
+/* Flow `number`: backend `b` calls itself: its packets and their replies look the same. */
+#define BIRTH_TO_ITSELF(number, proto, b) \
+	.forward = {.source = BACKEND(b), .source_port = BE16(8080), \
+		    .destination = BACKEND(b), .destination_port = BE16(8080), .protocol = proto}, \
+	.backend_address = BACKEND(b), .backend_port = BE16(8080), \
+	.source_address = BACKEND(b), .source_port = BE16(8080), .backend = 100 + (number)
+
 static const struct flow_limits few_requests = {
 	.requests = 2, .lifetime_ns = 3 * STEP_NS, .back_timeout_ns = 1 * STEP_NS,
 };
@@ -76,12 +83,13 @@ const struct world worlds[] = {
 	{
 		.name = "flow table: UDP limits",
 		.bound = "2 records, 2 flows, lifetime, front, back, requests, responses",
-		.capacity = 2, .births = 2,
+		.capacity = 2, .births = 3,
 		.birth = {
 			{BIRTH(0, UDP, 0, 0, 0, 0), .sees_replies = true, .limits = &few_requests,
 			 .idle_timeout_ns = 3 * STEP_NS},
 			{BIRTH(1, UDP, 0, 1, 0, 0), .sees_replies = true, .limits = &few_responses,
 			 .idle_timeout_ns = 2 * STEP_NS},
+			{BIRTH_TO_ITSELF(2, UDP, 0), .sees_replies = true},
 		},
 		.hash = BUCKET_0_TAG_0,
 		.client = {0, NO_MORE},
