@@ -3,7 +3,7 @@
 /* True for what goes to the very port by which one service alone reaches a backend. */
 static bool is_for_a_service_backend(const struct snapshot *snapshot, const struct packet *packet)
 {
-	if (!packet->tuple.protocol)   /* neither TCP nor UDP */
+	if (!packet_has_ports(packet))
 		return false;
 	uint32_t reply = snapshot_reply_find(snapshot, packet->destination,
 					     packet->destination_port, packet->protocol);

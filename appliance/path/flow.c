@@ -63,11 +63,6 @@ void flow_table_init(struct flow_table *table, void *memory, uint32_t capacity, 
 		table->cold[i].next_free = i + 1 < capacity ? i + 1 : NO_FLOW;
 }
 
-static struct flow_tuple tuple_of(const struct flow *flow, enum flow_direction direction)
-{
-	return direction == FLOW_FORWARD ? flow->forward : flow_reply_tuple(flow);
-}
-
 /* Why the flow ends where silence ends it, or its age. */
 static enum flow_close_reason end_reason(const struct flow_table *table, const struct flow *flow)
 {
@@ -85,6 +80,15 @@ static bool same_tuple(const struct flow_tuple *a, const struct flow_tuple *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+/* True where the tuple is the flow's on this side. */
+static bool has_tuple(const struct flow *flow, enum flow_direction direction,
+		      const struct flow_tuple *tuple)
+{
+	struct flow_tuple reply = flow_reply_tuple(flow);
+
+	return same_tuple(direction == FLOW_FORWARD ? &flow->forward : &reply, tuple);
+}
+
 struct flow *flow_find(struct flow_table *table, const struct flow_tuple *tuple, uint64_t hash,
 		       uint64_t now_ns, enum flow_direction *ret_direction)
 {
@@ -93,19 +97,32 @@ struct flow *flow_find(struct flow_table *table, const struct flow_tuple *tuple,
 
 	while ((reference = flow_index_next(&table->index, &probe)) != FLOW_INDEX_NONE) {
 		struct flow *flow = &table->flow[reference / 2];
-		enum flow_direction direction = reference % 2;
-		struct flow_tuple key = tuple_of(flow, direction);
 
-		if (!same_tuple(&key, tuple))
+		if (!has_tuple(flow, reference % 2, tuple))
 			continue;
 		if (flow_expired(table, flow, now_ns)) {
 			flow_close(table, flow, end_reason(table, flow));
 			return NULL;
 		}
-		*ret_direction = direction;
+		*ret_direction = reference % 2;
 		return flow;
 	}
 	return NULL;
+}
+
+struct flow *flow_find_at(struct flow_table *table, uint32_t reference,
+			  const struct flow_tuple *tuple, uint64_t hash, uint64_t now_ns,
+			  enum flow_direction *ret_direction)
+{
+	struct flow *flow = &table->flow[reference / 2];
+	enum flow_direction direction = reference % 2;
+
+	/* The record may be another flow's by now, and that one's replies need not be known. */
+	if (reference == FLOW_INDEX_NONE || (direction == FLOW_REPLY && !flow->sees_replies) ||
+	    !has_tuple(flow, direction, tuple) || flow_expired(table, flow, now_ns))
+		return flow_find(table, tuple, hash, now_ns, ret_direction);
+	*ret_direction = direction;
+	return flow;
 }
 
 static struct flow flow_of_birth(const struct flow_birth *birth, uint64_t now_ns)

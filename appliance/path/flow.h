@@ -133,13 +133,15 @@ static inline void flow_prefetch_bucket(const struct flow_table *table, uint64_t
 	flow_index_prefetch(&table->index, hash);
 }
 
-static inline void flow_prefetch_record(const struct flow_table *table, uint64_t hash)
+/* What the index refers to first, FLOW_INDEX_NONE where to nothing: most likely what will be found. */
+static inline uint32_t flow_prefetch_record(const struct flow_table *table, uint64_t hash)
 {
 	struct flow_probe probe = flow_index_probe(&table->index, hash);
 	uint32_t reference = flow_index_next(&table->index, &probe);
 
 	if (reference != FLOW_INDEX_NONE)
 		__builtin_prefetch(&table->flow[reference / 2], 1);
+	return reference;
 }
 
 /* The live flow that a packet with this tuple belongs to, and on which side of it, or NULL. `hash`
@@ -147,6 +149,12 @@ static inline void flow_prefetch_record(const struct flow_table *table, uint64_t
  * untouched then. Does not refresh. */
 struct flow *flow_find(struct flow_table *table, const struct flow_tuple *tuple, uint64_t hash,
 		       uint64_t now_ns, enum flow_direction *ret_direction);
+
+/* The same, where flow_prefetch_record() gave `reference` for the hash, however long ago: what it
+ * refers to is looked at first. */
+struct flow *flow_find_at(struct flow_table *table, uint32_t reference,
+			  const struct flow_tuple *tuple, uint64_t hash, uint64_t now_ns,
+			  enum flow_direction *ret_direction);
 
 /* A new flow, for a tuple that flow_find() has just not found; `hash` is that of birth->forward.
  * On anything but FLOW_INSERTED nothing has changed and ret_flow is untouched. */

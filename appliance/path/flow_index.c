@@ -25,30 +25,18 @@ void flow_index_init(struct flow_index *index, void *memory, uint32_t entries)
 	memset(memory, 0, flow_index_size(entries));
 }
 
-/* The entry of this bucket that has `stored` as reference (0: a free one), or FLOW_INDEX_WAYS. */
-static uint32_t way_of(const struct flow_bucket *bucket, uint32_t stored)
-{
-	uint32_t way = 0;
-
-	while (way < FLOW_INDEX_WAYS && bucket->reference[way] != stored)
-		way++;
-	return way;
-}
-
 void flow_index_add(struct flow_index *index, uint64_t hash, uint32_t reference)
 {
 	struct flow_probe probe = flow_index_probe(index, hash);
-	struct flow_bucket *bucket;
-	uint32_t way;
+	struct flow_bucket *bucket = &index->bucket[probe.bucket];
+	uint32_t ways;
 
-	for (;;) {
-		bucket = &index->bucket[probe.bucket];
-		way = way_of(bucket, 0);
-		if (way < FLOW_INDEX_WAYS)
-			break;
+	while (!(ways = flow_bucket_match(bucket->reference, 0))) {
 		bucket->passed++;
 		flow_index_step(index, &probe);
+		bucket = &index->bucket[probe.bucket];
 	}
+	uint32_t way = (uint32_t)__builtin_ctz(ways);
 	bucket->tag[way] = probe.tag;
 	bucket->reference[way] = reference + 1;
 }
@@ -56,16 +44,13 @@ void flow_index_add(struct flow_index *index, uint64_t hash, uint32_t reference)
 void flow_index_remove(struct flow_index *index, uint64_t hash, uint32_t reference)
 {
 	struct flow_probe probe = flow_index_probe(index, hash);
-	struct flow_bucket *bucket;
-	uint32_t way;
+	struct flow_bucket *bucket = &index->bucket[probe.bucket];
+	uint32_t ways;
 
-	for (;;) {
-		bucket = &index->bucket[probe.bucket];
-		way = way_of(bucket, reference + 1);
-		if (way < FLOW_INDEX_WAYS)
-			break;
+	while (!(ways = flow_bucket_match(bucket->reference, reference + 1))) {
 		bucket->passed--;
 		flow_index_step(index, &probe);
+		bucket = &index->bucket[probe.bucket];
 	}
-	bucket->reference[way] = 0;
+	bucket->reference[__builtin_ctz(ways)] = 0;
 }

@@ -37,7 +37,7 @@ struct flow_index {
 struct flow_probe {
 	uint32_t tag;
 	uint32_t bucket;
-	uint32_t way;
+	uint32_t ways; /* bit w: way w of the bucket has the tag, and has not been looked at */
 	uint32_t left; /* buckets not visited yet */
 };
 
@@ -53,11 +53,35 @@ void flow_index_add(struct flow_index *index, uint64_t hash, uint32_t reference)
 /* The reference has been added under this hash. */
 void flow_index_remove(struct flow_index *index, uint64_t hash, uint32_t reference);
 
+/* The ways of a bucket where an array of its has this value, a bit each. No branch for any one of
+ * them: which way an entry is in, nothing predicts. */
+static inline uint32_t flow_bucket_match(const uint32_t array[FLOW_INDEX_WAYS], uint32_t value)
+{
+	uint32_t ways = 0;
+
+#if defined(__SSE2__) && !defined(__FRAMAC__)
+	/* Both arrays begin half a bucket, whose eighth number is not one of theirs. */
+	typedef uint32_t four __attribute__((vector_size(16), may_alias));
+	typedef float lanes __attribute__((vector_size(16)));
+	const four *half = (const four *)(const void *)array, wanted = (four){} + value;
+
+	ways |= (uint32_t)__builtin_ia32_movmskps((lanes)(half[0] == wanted));
+	ways |= (uint32_t)__builtin_ia32_movmskps((lanes)(half[1] == wanted)) << 4;
+#else
+	for (uint32_t way = 0; way < FLOW_INDEX_WAYS; way++)
+		ways |= (uint32_t)(array[way] == value) << way;
+#endif
+	return ways & ((1U << FLOW_INDEX_WAYS) - 1);
+}
+
 static inline struct flow_probe flow_index_probe(const struct flow_index *index, uint64_t hash)
 {
+	uint32_t tag = (uint32_t)(hash >> 32), bucket = (uint32_t)hash & index->mask;
+
 	return (struct flow_probe){
-		.tag = (uint32_t)(hash >> 32),
-		.bucket = (uint32_t)hash & index->mask,
+		.tag = tag,
+		.bucket = bucket,
+		.ways = flow_bucket_match(index->bucket[bucket].tag, tag),
 		.left = index->mask + 1,
 	};
 }
@@ -66,7 +90,7 @@ static inline struct flow_probe flow_index_probe(const struct flow_index *index,
 static inline void flow_index_step(const struct flow_index *index, struct flow_probe *probe)
 {
 	probe->bucket = (probe->bucket + 2 * probe->tag + 1) & index->mask;
-	probe->way = 0;
+	probe->ways = flow_bucket_match(index->bucket[probe->bucket].tag, probe->tag);
 	probe->left--;
 }
 
@@ -76,10 +100,11 @@ static inline uint32_t flow_index_next(const struct flow_index *index, struct fl
 	while (probe->left) {
 		const struct flow_bucket *bucket = &index->bucket[probe->bucket];
 
-		while (probe->way < FLOW_INDEX_WAYS) {
-			uint32_t way = probe->way++;
+		while (probe->ways) {
+			uint32_t way = (uint32_t)__builtin_ctz(probe->ways);
 
-			if (bucket->tag[way] == probe->tag && bucket->reference[way])
+			probe->ways &= probe->ways - 1;
+			if (bucket->reference[way])
 				return bucket->reference[way] - 1;
 		}
 		if (!bucket->passed)

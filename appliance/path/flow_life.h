@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "appliance/path/wire.h"
+
 enum flow_direction {
 	FLOW_FORWARD, /* client to backend */
 	FLOW_REPLY,   /* backend to client */
@@ -24,6 +26,8 @@ enum flow_seen {
 	FLOW_SEEN_CLIENT_FIN = 1 << 2,
 	FLOW_SEEN_BACKEND_FIN = 1 << 3,
 	FLOW_SEEN_RESET = 1 << 4,
+
+	FLOW_SEEN_BOTH_FINS = FLOW_SEEN_CLIENT_FIN | FLOW_SEEN_BACKEND_FIN,
 };
 
 /* name, text, default timeout in seconds, whether a service's idle-timeout replaces it */
@@ -41,6 +45,13 @@ enum flow_state {
 #undef X
 	FLOW_STATE_COUNT
 };
+
+struct flow_state_facts {
+	const char *text;
+	uint64_t timeout_ns;
+	bool idle_replaces; /* a service's idle-timeout replaces it */
+};
+extern const struct flow_state_facts flow_state_facts[FLOW_STATE_COUNT];
 
 /* name, text: why a flow ended */
 #define FLOW_CLOSE_REASONS(X) \
@@ -69,9 +80,30 @@ const char *flow_close_reason_text(enum flow_close_reason reason);
  * handshake: a flood of lone ACKs stays half-open as a flood of SYNs does. */
 uint8_t flow_life_begin(uint8_t tcp_flags);
 
+/* What a segment's own flags say of the end. */
+static inline uint8_t flow_life_see_end(enum flow_direction direction, uint8_t tcp_flags)
+{
+	uint8_t seen = 0;
+
+	if (tcp_flags & TCP_FIN)
+		seen |= direction == FLOW_FORWARD ? FLOW_SEEN_CLIENT_FIN : FLOW_SEEN_BACKEND_FIN;
+	if (tcp_flags & TCP_RST)
+		seen |= FLOW_SEEN_RESET;
+	return seen;
+}
+
 /* The facts after one more packet. Where the mode sees no replies, the client's ACK is enough. */
-uint8_t flow_life_see(uint8_t seen, enum flow_direction direction, uint8_t tcp_flags,
-		      bool sees_replies);
+static inline uint8_t flow_life_see(uint8_t seen, enum flow_direction direction, uint8_t tcp_flags,
+				    bool sees_replies)
+{
+	bool answered = !sees_replies || (seen & FLOW_SEEN_REPLY);
+
+	if (direction == FLOW_REPLY)
+		seen |= FLOW_SEEN_REPLY;
+	else if (answered && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK)
+		seen |= FLOW_SEEN_HANDSHAKE;
+	return seen | flow_life_see_end(direction, tcp_flags);
+}
 
 /* Every protocol but TCP lives like UDP. */
 enum flow_state flow_life_state(uint8_t protocol, uint8_t seen);
@@ -80,13 +112,24 @@ enum flow_state flow_life_state(uint8_t protocol, uint8_t seen);
 bool flow_life_half_open(uint8_t protocol, uint8_t seen);
 
 /* True where a FIN or a RST was seen: a client's new SYN (flow_life_is_syn) chooses afresh. */
-bool flow_life_closing(uint8_t seen);
+static inline bool flow_life_closing(uint8_t seen)
+{
+	return seen & (FLOW_SEEN_BOTH_FINS | FLOW_SEEN_RESET);
+}
 
 /* SYN without ACK: a client opens a connection. */
-bool flow_life_is_syn(uint8_t tcp_flags);
+static inline bool flow_life_is_syn(uint8_t tcp_flags)
+{
+	return (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
 
 /* `idle_ms` is the service's idle-timeout, 0 for the defaults. Never 0. */
-uint64_t flow_life_timeout_ns(enum flow_state state, uint32_t idle_ms);
+static inline uint64_t flow_life_timeout_ns(enum flow_state state, uint32_t idle_ms)
+{
+	if (idle_ms && flow_state_facts[state].idle_replaces)
+		return idle_ms * UINT64_C(1000000);
+	return flow_state_facts[state].timeout_ns;
+}
 
 /* Why a flow with these facts ended, where silence or a new SYN ended it: a RST makes it `reset`, a
  * FIN `closed`, neither `idle`. */

@@ -24,17 +24,20 @@ struct packet {
 	void *l4;              /* struct tcp, udp or icmp; its fixed part is inside the packet */
 	uint32_t ip_length;    /* total length of the IP packet; bytes after it are padding */
 	uint32_t l4_length;    /* IP payload present in this packet */
-	be32 source, destination;
-	be16 source_port, destination_port; /* TCP and UDP; zero otherwise */
-	uint8_t protocol;
+	union {
+		struct flow_tuple tuple;
+		struct {
+			be32 source, destination;
+			be16 source_port, destination_port; /* TCP and UDP; zero otherwise */
+			uint8_t protocol;
+		};
+	};
+	uint64_t hash;         /* flow_hash() of the tuple, where it has ports; zero otherwise */
+	uint32_t likely;       /* what flow_prefetch_record() gave for it; FLOW_INDEX_NONE */
 	uint8_t tcp_flags;
 	uint8_t fragment;      /* enum fragment_place */
 	bool originated;       /* the appliance's own: was never received */
 	bool piece;            /* of a received frame that is counted as a whole */
-
-	/* Of a TCP or UDP packet with its ports; zero otherwise. */
-	struct flow_tuple tuple;
-	uint64_t hash;         /* flow_hash() of the tuple */
 
 	/* What has been decided about it; NONE and zero until then. */
 	uint32_t backend;      /* stable id */
@@ -69,7 +72,11 @@ bool is_host_address(be32 address);
  * Source: RFC 791, RFC 1122 section 3.2.1.3, RFC 1858, RFC 9293, RFC 768. */
 bool packet_parse_ipv4(struct packet *packet, struct frame *frame, enum verdict *ret_drop);
 
-/* Fills in tuple and hash. */
-void packet_identify(struct packet *packet, uint64_t seed);
+/* Fills in the hash. */
+static inline void packet_identify(struct packet *packet, uint64_t seed)
+{
+	if (packet_has_ports(packet))
+		packet->hash = flow_hash(&packet->tuple, seed);
+}
 
 #endif

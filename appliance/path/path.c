@@ -26,6 +26,7 @@
 
 enum {
 	BATCH_MAX = 64,            /* frames that are gone over together */
+	WAVE = 8,                  /* of them, at a time */
 };
 
 void path_count(struct path *path, uint32_t interface, enum verdict verdict)
@@ -292,9 +293,10 @@ enum verdict path_route_ipv4(struct path *path, struct frame *frame)
 	return route_packet(path, &packet);
 }
 
-/* A batch is gone over three times, so that what a packet needs from memory is on its way while
- * others are looked at: its bytes, the bucket of its flow, the flow itself. Only the last time
- * changes anything, in the order of arrival. */
+/* A batch is gone over in three steps, so that what a packet needs from memory is on its way while
+ * others are looked at: its bytes, the bucket of its flow, the flow itself. Only the last step
+ * changes anything, in the order of arrival. Frames take the steps in waves, each two waves behind
+ * the next one: a processor has room for a dozen lines that are under way, not for a batch of them. */
 struct arrival {
 	enum { ARRIVED_DROPPED, ARRIVED_ARP, ARRIVED_PACKET, ARRIVED_FRAME } as;
 	enum verdict drop;
@@ -377,33 +379,80 @@ static struct outcome handle(struct path *path, struct frame *frame, struct arri
 	return outcome;
 }
 
-static void receive_batch(struct path *path, struct frame *frames, struct outcome *outcomes,
-			  unsigned count)
-{
+struct batch {
+	struct frame *frames;
+	struct outcome *outcomes; /* or NULL */
+	unsigned count;
 	struct arrival arrivals[BATCH_MAX];
+};
 
-	for (unsigned i = 0; i < count; i++)
-		__builtin_prefetch(frames[i].data);
-	for (unsigned i = 0; i < count; i++)
-		look_at(path, &frames[i], &arrivals[i]);
-	for (unsigned i = 0; i < count; i++)
-		if (arrivals[i].as == ARRIVED_PACKET)
-			flow_prefetch_record(&path->flows, arrivals[i].packet.hash);
-	for (unsigned i = 0; i < count; i++) {
-		uint32_t interface = frames[i].interface;
+/* Where the wave that begins at a frame ends: before it begins, for one that has not come yet. */
+static unsigned wave_end(const struct batch *batch, unsigned begin)
+{
+	if (begin >= batch->count)
+		return 0;
+	return batch->count - begin < WAVE ? batch->count : begin + WAVE;
+}
+
+static void await_frames(const struct batch *batch, unsigned begin)
+{
+	for (unsigned i = begin; i < wave_end(batch, begin); i++)
+		__builtin_prefetch(batch->frames[i].data);
+}
+
+static void look_at_frames(const struct path *path, struct batch *batch, unsigned begin)
+{
+	for (unsigned i = begin; i < wave_end(batch, begin); i++)
+		look_at(path, &batch->frames[i], &batch->arrivals[i]);
+}
+
+static void await_flows(const struct path *path, struct batch *batch, unsigned begin)
+{
+	for (unsigned i = begin; i < wave_end(batch, begin); i++) {
+		struct arrival *arrival = &batch->arrivals[i];
+
+		if (arrival->as == ARRIVED_PACKET)
+			arrival->packet.likely =
+				flow_prefetch_record(&path->flows, arrival->packet.hash);
+	}
+}
+
+static void handle_frames(struct path *path, struct batch *batch, unsigned begin)
+{
+	for (unsigned i = begin; i < wave_end(batch, begin); i++) {
+		struct frame *frame = &batch->frames[i];
+		struct arrival *arrival = &batch->arrivals[i];
+		uint32_t interface = frame->interface;
 		struct interface_counters *counters = &path->counters.interface[interface];
 
 		counters->received++;
-		counters->received_bytes += frames[i].length;
+		counters->received_bytes += frame->length;
 		if (__builtin_expect(path->traces_left, 0))
-			trace_begin(path, &frames[i], arrivals[i].as == ARRIVED_PACKET ?
-							      &arrivals[i].packet : NULL);
-		struct outcome outcome = handle(path, &frames[i], &arrivals[i]);
+			trace_begin(path, frame,
+				    arrival->as == ARRIVED_PACKET ? &arrival->packet : NULL);
+		struct outcome outcome = handle(path, frame, arrival);
 		if (is_traced(path))
 			trace_end(path, &outcome);
 		path_count(path, interface, outcome.verdict);
-		if (outcomes)
-			outcomes[i] = outcome;
+		if (batch->outcomes)
+			batch->outcomes[i] = outcome;
+	}
+}
+
+static void receive_batch(struct path *path, struct frame *frames, struct outcome *outcomes,
+			  unsigned count)
+{
+	struct batch batch;
+
+	batch.frames = frames;
+	batch.outcomes = outcomes;
+	batch.count = count;
+	await_frames(&batch, 0);
+	for (unsigned at = 0; at < count + 2 * WAVE; at += WAVE) {
+		await_frames(&batch, at + WAVE);
+		look_at_frames(path, &batch, at);
+		await_flows(path, &batch, at - WAVE);
+		handle_frames(path, &batch, at - 2 * WAVE);
 	}
 }
 

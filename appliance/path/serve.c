@@ -282,8 +282,8 @@ enum verdict serve_client(struct path *path, struct packet *packet)
 {
 	const struct snapshot *snapshot = path->snapshot;
 	enum flow_direction direction;
-	struct flow *flow = flow_find(&path->flows, &packet->tuple, packet->hash, path->now_ns,
-				      &direction);
+	struct flow *flow = flow_find_at(&path->flows, packet->likely, &packet->tuple, packet->hash,
+					 path->now_ns, &direction);
 
 	if (flow && direction == FLOW_REPLY)
 		return reply_by_flow(path, packet, flow);
@@ -349,8 +349,8 @@ static enum verdict reply_without_flow(struct path *path, struct packet *packet)
 static struct flow *flow_replied(struct path *path, const struct packet *packet)
 {
 	enum flow_direction direction;
-	struct flow *flow = flow_find(&path->flows, &packet->tuple, packet->hash, path->now_ns,
-				      &direction);
+	struct flow *flow = flow_find_at(&path->flows, packet->likely, &packet->tuple, packet->hash,
+					 path->now_ns, &direction);
 	enum flow_close_reason reason;
 
 	if (!flow || direction != FLOW_REPLY)
