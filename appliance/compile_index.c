@@ -1,6 +1,9 @@
 #include "appliance/compile_index.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+enum { PREFIX_LENGTHS = 33 }; /* 0 to 32: networks around one address */
 
 /* At most half full, so that a miss ends soon. */
 static uint32_t *index_new(struct snapshot_index *index, struct arena *arena, uint32_t count)
@@ -156,8 +159,135 @@ static void index_replies(struct snapshot *snapshot, struct arena *arena)
 	part_ports(snapshot, replies, entry);
 }
 
+/* Networks of two addresses or one have no broadcast address (RFC 3021). */
+static bool has_broadcast(const struct snapshot_route *route)
+{
+	return !route->via.raw && route->length < 31;
+}
+
+static void index_broadcasts(struct snapshot *snapshot, struct arena *arena)
+{
+	uint32_t *entry = index_new(&snapshot->broadcast_index, arena, snapshot->routes);
+
+	for (uint32_t i = 0; entry && i < snapshot->routes; i++) {
+		be32 last = snapshot_broadcast_of(&snapshot->route[i]);
+
+		if (has_broadcast(&snapshot->route[i]) && !snapshot_is_broadcast(snapshot, last))
+			index_put(entry, snapshot->broadcast_index.mask,
+				  snapshot_hash_address(last), i);
+	}
+}
+
+/* Networks before those inside of them, then as they stand in the snapshot. */
+static int by_range(const void *a, const void *b)
+{
+	const struct snapshot_route *const *left = a, *const *right = b;
+	uint32_t left_begin = from_be32((*left)->prefix), right_begin = from_be32((*right)->prefix);
+
+	if (left_begin != right_begin)
+		return left_begin < right_begin ? -1 : 1;
+	if ((*left)->length != (*right)->length)
+		return (*left)->length < (*right)->length ? -1 : 1;
+	return *left < *right ? -1 : 1;
+}
+
+/* Ranges as they are found, in order, and the networks that are around where they have come to. */
+struct ranges_work {
+	const struct snapshot *snapshot;
+	uint32_t count, *begin, *route;
+	uint32_t depth;
+	const struct snapshot_route *around[PREFIX_LENGTHS]; /* each inside the one before */
+};
+
+/* From `begin` on it is the innermost one's. */
+static void begin_range(struct ranges_work *work, uint32_t begin)
+{
+	uint32_t route = work->depth ?
+		(uint32_t)(work->around[work->depth - 1] - work->snapshot->route) : NONE;
+
+	if (work->count && work->begin[work->count - 1] == begin)
+		work->count--;
+	if (work->count && work->route[work->count - 1] == route)
+		return;
+	work->begin[work->count] = begin;
+	work->route[work->count++] = route;
+}
+
+/* Ends the networks that `next` is not inside of; all of them, where there is no next one. */
+static void end_networks(struct ranges_work *work, const struct snapshot_route *next)
+{
+	while (work->depth) {
+		const struct snapshot_route *inner = work->around[work->depth - 1];
+		uint32_t last = from_be32(snapshot_broadcast_of(inner));
+
+		if (next && in_prefix(next->prefix, inner->prefix, inner->length))
+			break;
+		work->depth--;
+		if (last != UINT32_MAX)
+			begin_range(work, last + 1);
+	}
+}
+
+static void begin_network(struct ranges_work *work, const struct snapshot_route *route)
+{
+	end_networks(work, route);
+	/* Of two for the same network, the first. */
+	if (work->depth && work->around[work->depth - 1]->length == route->length)
+		return;
+	work->around[work->depth++] = route;
+	begin_range(work, from_be32(route->prefix));
+}
+
+static bool leaves_by(const struct snapshot_route *route, uint32_t interface)
+{
+	return interface == NONE || route->interface == interface;
+}
+
+/* Over the routes through one interface; NONE: through any. `sorted`: all of them, by_range(). */
+static void index_ranges(const struct snapshot *snapshot, const struct snapshot_route **sorted,
+			 uint32_t interface, struct snapshot_ranges *ranges, struct arena *arena)
+{
+	struct ranges_work work = {.snapshot = snapshot};
+	uint32_t routes = 0;
+
+	for (uint32_t i = 0; i < snapshot->routes; i++)
+		routes += leaves_by(&snapshot->route[i], interface);
+	work.begin = arena_array(arena, 2 * routes + 1, sizeof(*work.begin));
+	work.route = arena_array(arena, 2 * routes + 1, sizeof(*work.route));
+	if (!work.begin || !work.route)
+		return;
+	begin_range(&work, 0);
+	for (uint32_t i = 0; i < snapshot->routes; i++)
+		if (leaves_by(sorted[i], interface))
+			begin_network(&work, sorted[i]);
+	end_networks(&work, NULL);
+	*ranges = (struct snapshot_ranges){work.count, work.begin, work.route};
+}
+
+void compile_route_indexes(struct snapshot *snapshot, struct arena *arena)
+{
+	const struct snapshot_route **sorted =
+		arena_array(arena, snapshot->routes, sizeof(*sorted));
+
+	if (!sorted)
+		return;
+	for (uint32_t i = 0; i < snapshot->routes; i++)
+		sorted[i] = &snapshot->route[i];
+	qsort(sorted, snapshot->routes, sizeof(*sorted), by_range);
+	index_ranges(snapshot, sorted, NONE, &snapshot->ranges, arena);
+	for (uint32_t i = 0; i < snapshot->routes; i++) {
+		uint32_t interface = snapshot->route[i].interface;
+
+		if (!snapshot->ranges_of[interface].count)
+			index_ranges(snapshot, sorted, interface, &snapshot->ranges_of[interface],
+				     arena);
+	}
+	index_broadcasts(snapshot, arena);
+}
+
 void compile_indexes(struct snapshot *snapshot, struct arena *arena)
 {
+	compile_route_indexes(snapshot, arena);
 	index_locals(snapshot, arena);
 	index_services(snapshot, arena);
 	index_backends(snapshot, arena);

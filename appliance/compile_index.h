@@ -9,4 +9,7 @@
  * arena says so. */
 void compile_indexes(struct snapshot *snapshot, struct arena *arena);
 
+/* Of them, those over routes: for tables made by hand. */
+void compile_route_indexes(struct snapshot *snapshot, struct arena *arena);
+
 #endif

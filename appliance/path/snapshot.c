@@ -1,9 +1,8 @@
 /* Lookups in the compiled tables. An index is probed linearly from the hash on until an empty place:
  * the builder keeps every index at most half full, so a miss costs a place or two.
  *
- * Routes are scanned, longest prefix first: four to a cache line, and an appliance has few. Some
- * hundreds of them would cost some hundreds of nanoseconds a packet; whoever needs that many wants
- * a trie here.
+ * Routes are found in a sorted array of ranges, by halving: three steps for the networks of an
+ * appliance with two interfaces, eleven for a thousand routes, all in the first-level cache.
  */
 #include "appliance/path/snapshot.h"
 
@@ -146,36 +145,43 @@ uint32_t snapshot_target_of(const struct snapshot *snapshot, uint32_t id)
 
 bool snapshot_is_broadcast(const struct snapshot *snapshot, be32 address)
 {
+	const uint32_t hash = snapshot_hash_address(address);
+	uint32_t found;
+
 	/* All end in two bits of 1: networks of two addresses or one have none (RFC 3021). */
 	if ((from_be32(address) & 3) != 3)
 		return false;
-	for (uint32_t i = 0; i < snapshot->routes; i++) {
-		const struct snapshot_route *route = &snapshot->route[i];
-		uint32_t hosts = route->length ? ~(~UINT32_C(0) << (32 - route->length)) : UINT32_MAX;
-
-		if (!route->via.raw && hosts > 1 &&
-		    from_be32(address) == (from_be32(route->prefix) | hosts))
+	for (uint32_t step = 0; (found = probe(&snapshot->broadcast_index, hash, step)) != NONE; step++)
+		if (same32(snapshot_broadcast_of(&snapshot->route[found]), address))
 			return true;
-	}
 	return false;
+}
+
+/* The route of the range that an address is in, or NULL. */
+static const struct snapshot_route *in_ranges(const struct snapshot *snapshot,
+					      const struct snapshot_ranges *ranges, be32 address)
+{
+	const uint32_t *begin = ranges->begin;
+	uint32_t wanted = from_be32(address);
+
+	if (!ranges->count)
+		return NULL;
+	for (uint32_t left = ranges->count, half; left > 1; left -= half) {
+		half = left / 2;
+		begin += half & -(uint32_t)(begin[half] <= wanted); /* nothing predicts a branch here */
+	}
+	uint32_t route = ranges->route[begin - ranges->begin];
+	return route != NONE ? &snapshot->route[route] : NULL;
 }
 
 const struct snapshot_route *snapshot_route_find(const struct snapshot *snapshot, be32 address,
 						 uint32_t interface)
 {
-	const struct snapshot_route *longest = NULL;
+	const struct snapshot_route *route = NULL;
 
-	for (uint32_t i = 0; i < snapshot->routes; i++) {
-		const struct snapshot_route *route = &snapshot->route[i];
-
-		if (!in_prefix(address, route->prefix, route->length))
-			continue;
-		if (interface == NONE || route->interface == interface)
-			return route;
-		if (!longest)
-			longest = route;
-	}
-	return longest;
+	if (interface != NONE)
+		route = in_ranges(snapshot, &snapshot->ranges_of[interface], address);
+	return route ? route : in_ranges(snapshot, &snapshot->ranges, address);
 }
 
 uint32_t snapshot_frontend_find(const struct snapshot *snapshot, be32 address)

@@ -69,6 +69,14 @@ struct snapshot_route {
 	be32 source;  /* the appliance's address in that network */
 };
 
+/* The last address of a network. */
+static inline be32 snapshot_broadcast_of(const struct snapshot_route *network)
+{
+	uint32_t hosts = network->length ? ~(~UINT32_C(0) << (32 - network->length)) : UINT32_MAX;
+
+	return to_be32(from_be32(network->prefix) | hosts);
+}
+
 struct snapshot_neighbor {
 	be32 address;
 	uint16_t interface;
@@ -203,6 +211,14 @@ struct snapshot_index {
 	const uint32_t *entry;
 };
 
+/* What snapshot_route_find() gives, by ranges of addresses: all addresses from begin[i] to the next
+ * one's, in host order, have the same route. begin[0] is 0. */
+struct snapshot_ranges {
+	uint32_t count;         /* 0: no route at all */
+	const uint32_t *begin;
+	const uint32_t *route;  /* the first of the longest prefixes, in snapshot.route; NONE */
+};
+
 struct snapshot {
 	uint64_t seed;          /* of every hash that decides; the same on appliances that share VIPs */
 	bool reject;            /* no-service reject */
@@ -223,6 +239,10 @@ struct snapshot {
 	const struct snapshot_reply *reply;
 	const struct snapshot_target *target;
 	const struct snapshot_registration *registration;
+
+	struct snapshot_ranges ranges;                    /* over all routes */
+	struct snapshot_ranges ranges_of[INTERFACES_MAX]; /* over those through one interface */
+	struct snapshot_index broadcast_index; /* routes of connected networks, by broadcast address */
 
 	struct snapshot_index local_index, service_index, reply_index;
 	struct snapshot_index backend_index; /* by address */

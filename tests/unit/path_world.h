@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "appliance/compile_index.h"
 #include "appliance/path/checksum.h"
 #include "appliance/path/internal.h"
 
@@ -51,6 +52,7 @@ struct sent {
 };
 
 struct world {
+	struct arena *arena;     /* of what is compiled from the tables */
 	struct path *path;
 	void *memory;
 	uint64_t now;
@@ -146,7 +148,7 @@ static inline void tables_init(struct tables *tables)
 	tables_add_local(tables, VIP, NONE);
 }
 
-static inline void tables_link(struct tables *tables)
+static inline void tables_link(struct tables *tables, struct arena *arena)
 {
 	struct snapshot *snapshot = &tables->snapshot;
 
@@ -155,6 +157,8 @@ static inline void tables_link(struct tables *tables)
 	snapshot->local = tables->local;
 	snapshot->neighbor = tables->neighbor;
 	snapshot->local_index = (struct snapshot_index){WORLD_INDEX - 1, tables->local_index};
+	memset(snapshot->ranges_of, 0, sizeof(snapshot->ranges_of));
+	compile_route_indexes(snapshot, arena);
 }
 
 /* The tables of the next snapshot, as those in force are; world_publish() puts them in force. */
@@ -169,7 +173,7 @@ static inline struct tables *world_next(struct world *world)
 static inline void world_publish(struct world *world)
 {
 	world->turn = !world->turn;
-	tables_link(&world->tables[world->turn]);
+	tables_link(&world->tables[world->turn], world->arena);
 	path_publish(world->path, &world->tables[world->turn].snapshot, world->now);
 }
 
@@ -190,6 +194,8 @@ static inline struct world *world_new(void)
 	memset(world->memory, 0, size);
 	world->path = path_new(world->memory, &limits, &output);
 	world->now = 1000 * SECOND;
+	world->arena = arena_new();
+	assert_non_null(world->arena);
 	tables_init(&world->tables[world->turn]);
 	world_next(world);
 	return world;
@@ -241,6 +247,7 @@ static inline void world_check_conservation(const struct world *world)
 static inline void world_free(struct world *world)
 {
 	world_check_conservation(world);
+	arena_free(world->arena);
 	free(world->memory);
 	free(world);
 }

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "appliance/path/snapshot.h"
+#include "appliance/compile_index.h"
 
 enum { UDP = 17, TCP = 6 };
 
@@ -196,7 +196,11 @@ static uint32_t interface_of(uint32_t count, be32 destination, uint32_t preferre
 	route[0].prefix = address(10, 1, 2, 3);
 	route[1].prefix = address(10, 1, 2, 0);
 	route[2].prefix = address(10, 0, 0, 0);
+	struct arena *arena = arena_new();
+
+	compile_route_indexes(&snapshot, arena);
 	const struct snapshot_route *found = snapshot_route_find(&snapshot, destination, preferred);
+	arena_free(arena);
 	return found ? found->interface : NONE;
 }
 
@@ -219,6 +223,104 @@ static void the_preferred_interface_goes_first_where_it_has_a_route(void **state
 	assert_int_equal(interface_of(3, address(11, 1, 3, 4), 1), NONE);
 }
 
+/* What the compiled ranges stand for: the first route, longest prefix first, that holds the address. */
+static const struct snapshot_route *scan(const struct snapshot *snapshot, be32 wanted,
+					 uint32_t preferred)
+{
+	const struct snapshot_route *longest = NULL;
+
+	for (uint32_t i = 0; i < snapshot->routes; i++) {
+		const struct snapshot_route *route = &snapshot->route[i];
+
+		if (!in_prefix(wanted, route->prefix, route->length))
+			continue;
+		if (preferred == NONE || route->interface == preferred)
+			return route;
+		if (!longest)
+			longest = route;
+	}
+	return longest;
+}
+
+static uint32_t random_number(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 8;
+}
+
+enum { RANDOM_ROUTES = 300, RANDOM_INTERFACES = 5 };
+
+/* Networks inside one another, of few addresses, so that many share an end; longest first. */
+static void make_routes(struct snapshot_route route[RANDOM_ROUTES], uint32_t count, uint32_t seed)
+{
+	uint32_t at = 0;
+
+	for (unsigned length = 32; length <= 32 && at < count; length--)
+		for (uint32_t i = random_number(&seed) % 20; i && at < count; i--) {
+			uint32_t mask = length ? ~UINT32_C(0) << (32 - length) : 0;
+			uint32_t high = random_number(&seed) % 3 * UINT32_C(0x7fffffff);
+			uint32_t low = high ^ random_number(&seed) % 64;
+
+			route[at++] = (struct snapshot_route){
+				.prefix = to_be32(low & mask),
+				.length = (uint8_t)length,
+				.interface = (uint16_t)(random_number(&seed) % RANDOM_INTERFACES),
+				.via = {random_number(&seed) % 2},
+			};
+		}
+	while (at < count)
+		route[at++] = (struct snapshot_route){.interface = RANDOM_INTERFACES};
+}
+
+static void compiled_routes_say_what_a_scan_of_them_says(void **state)
+{
+	struct snapshot_route route[RANDOM_ROUTES];
+
+	(void)state;
+	for (uint32_t seed = 0; seed < 60; seed++) {
+		struct snapshot snapshot = {.routes = seed * 5, .route = route};
+		struct arena *arena = arena_new();
+		uint32_t dice = seed;
+
+		make_routes(route, snapshot.routes, seed);
+		compile_route_indexes(&snapshot, arena);
+		for (int i = 0; i < 2000; i++) {
+			uint32_t high = random_number(&dice) % 3 * UINT32_C(0x7fffffff);
+			be32 wanted = to_be32(high ^ random_number(&dice) % 80);
+			uint32_t preferred = random_number(&dice) % (RANDOM_INTERFACES + 2);
+
+			if (preferred > RANDOM_INTERFACES)
+				preferred = NONE;
+			assert_ptr_equal(snapshot_route_find(&snapshot, wanted, preferred),
+					 scan(&snapshot, wanted, preferred));
+		}
+		arena_free(arena);
+	}
+}
+
+static void only_a_connected_network_has_a_broadcast_address(void **state)
+{
+	const struct snapshot_route route[] = {
+		{.prefix = address(10, 1, 2, 4), .length = 31},
+		{.prefix = address(10, 1, 2, 0), .length = 30},
+		{.prefix = address(10, 1, 2, 0), .length = 24},
+		{.prefix = address(10, 2, 0, 0), .length = 16, .via = address(10, 1, 2, 9)},
+		{.prefix = address(10, 3, 0, 255), .length = 32},
+	};
+	struct snapshot snapshot = {.routes = 5, .route = route};
+	struct arena *arena = arena_new();
+
+	(void)state;
+	compile_route_indexes(&snapshot, arena);
+	assert_true(snapshot_is_broadcast(&snapshot, address(10, 1, 2, 3)));
+	assert_true(snapshot_is_broadcast(&snapshot, address(10, 1, 2, 255)));
+	assert_false(snapshot_is_broadcast(&snapshot, address(10, 1, 2, 5)));
+	assert_false(snapshot_is_broadcast(&snapshot, address(10, 1, 2, 7)));
+	assert_false(snapshot_is_broadcast(&snapshot, address(10, 2, 255, 255)));
+	assert_false(snapshot_is_broadcast(&snapshot, address(10, 3, 0, 255)));
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +334,8 @@ int main(void)
 		cmocka_unit_test(a_slot_beyond_the_last_is_not_looked_at),
 		cmocka_unit_test(the_longest_prefix_wins),
 		cmocka_unit_test(the_preferred_interface_goes_first_where_it_has_a_route),
+		cmocka_unit_test(compiled_routes_say_what_a_scan_of_them_says),
+		cmocka_unit_test(only_a_connected_network_has_a_broadcast_address),
 	};
 
 	return cmocka_run_group_tests_name("snapshot lookup", tests, NULL, NULL);
