@@ -10,6 +10,7 @@
  *    nothing N  counted likewise, without the path
  *    clear      ends all flows
  *    chase N    loads that depend on one another, over N bytes: {"ns": ..., "packets": loads}
+ *    copy N     one copy of each of so many frames: {"ns": ..., "packets": ...}
  *    memory     {"path": bytes, "resident": bytes of the process}
  *
  * The clock runs only while batches go through the path, not while frames are made.
@@ -171,6 +172,30 @@ static void chase(struct generator *generator, uint64_t bytes)
 	free(memory);
 }
 
+/* From slot to slot of a ring of a usual size, as the packet thread fills its transmit ring: the bytes
+ * read are in the last cache at best, those written were used a while ago. */
+static void copy_frames(const struct generator *generator, uint64_t packets)
+{
+	enum { RING_SIZE = 8 << 20, SLOT_SIZE = 2048, SENDING_SLOTS = 128 };
+	uint8_t *receiving = aligned_alloc(huge_page, RING_SIZE);
+	uint8_t *sending = aligned_alloc(huge_page, huge_page);
+	uint32_t size = generator->options.frame_size, from = 0;
+
+	if (!receiving || !sending || size > SLOT_SIZE)
+		fail("no ring to copy from");
+	memset(receiving, 1, RING_SIZE);
+	memset(sending, 1, SENDING_SLOTS * SLOT_SIZE);
+	uint64_t start = clock_ns();
+	for (uint64_t i = 0; i < packets; i++) {
+		memcpy(sending + i % SENDING_SLOTS * SLOT_SIZE, receiving + from, size);
+		__asm__ volatile("" : : "r"(sending) : "memory");
+		from = from + SLOT_SIZE + size <= RING_SIZE ? from + size : 0;
+	}
+	printf("{\"ns\": %" PRIu64 ", \"packets\": %" PRIu64 "}\n", clock_ns() - start, packets);
+	free(receiving);
+	free(sending);
+}
+
 static void tell_memory(const struct world *world)
 {
 	unsigned long total, resident = 0;
@@ -202,6 +227,8 @@ static void obey(struct generator *generator, const char *line)
 		clear(generator);
 	else if (strcmp(verb, "chase") == 0)
 		chase(generator, number);
+	else if (strcmp(verb, "copy") == 0)
+		copy_frames(generator, number);
 	else if (strcmp(verb, "memory") == 0)
 		tell_memory(generator->world);
 	else

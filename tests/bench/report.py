@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import chart
+import paper
 from rows import LOWER, OURS
 from targets import TARGETS
 
@@ -143,6 +144,18 @@ class Report:
             lines.append((target.what, result, *cells))
         return _columns(lines)
 
+    def _paper_lines(self):
+        lines = []
+        for whose, base_ns, byte_ns in paper.bases(self.rows):
+            table = [("link", "frames", "line rate /s", "ns a frame", "one core", "cores")]
+            for limit in paper.limits(base_ns, byte_ns):
+                table.append((limit.link, limit.mix, number(limit.line_rate),
+                              number(limit.cost_ns), f"{100 * limit.share:.0f} %",
+                              f"{limit.cores:.2f}"))
+            lines += [f"  {whose}: {number(base_ns)} ns and {byte_ns:.3f} ns a byte over 64",
+                      *_columns(table)]
+        return lines
+
     def text(self):
         machine = self.machine
         lines = [f"ringlb {machine['commit']}, {machine['date']}" +
@@ -151,6 +164,10 @@ class Report:
                  f"{machine['compiler']}"]
         for part in dict.fromkeys(row["part"] for row in self.rows):
             lines += ["", part, *self._part_lines(part)]
+        on_paper = self._paper_lines()
+        if on_paper:
+            lines += ["", "line rate on paper: nobody has measured this (tests/bench/README.md)",
+                      *on_paper]
         lines += ["", "targets", *self._target_lines()]
         failed = [part for part in self.parts if part["result"] != "ok"]
         lines += [f"FAILED {part['name']}: {part['result']}" for part in failed]
@@ -162,6 +179,9 @@ class Report:
             "quick": self.quick,
             "parts": self.parts,
             "rows": self.rows,
+            "line_rate_on_paper": [
+                dict(limit._asdict(), cost_of=whose)
+                for whose, *costs in paper.bases(self.rows) for limit in paper.limits(*costs)],
             "targets": [dict(target._asdict(), measured=value, result=result)
                         for target, value, result in self.targets],
         }

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import paper    # noqa: E402
 import report   # noqa: E402
 import rows     # noqa: E402
 from targets import Target   # noqa: E402
@@ -121,3 +122,45 @@ def test_the_three_forms_say_the_same(results, tmp_path):
     assert [row.get("ratio") for row in document["rows"]] == [None, 1.5]
     words = "".join(xml.parse(tmp_path / "bench.svg").getroot().itertext())
     assert "1,500" in words and "nftables" in words and "A & B" in words
+
+
+@pytest.mark.parametrize("bits, mix, frames", [
+    # RFC 2544's well known rates.
+    (10e9, "64 bytes", 14880952), (10e9, "1518 bytes", 812743), (100e9, "64 bytes", 148809523),
+    # 12 frames are 4342 bytes, and 240 between them.
+    (10e9, "IMIX", 3273679),
+])
+def test_a_full_link_carries_so_many_frames(bits, mix, frames):
+    assert int(paper.line_rate(bits, paper.MIXES[mix])) == frames
+
+
+def test_larger_frames_cost_what_copying_their_bytes_takes():
+    assert paper.mean_cost(100, 0.5, {64: 1}) == 100
+    assert paper.mean_cost(100, 0.5, {64: 1, 164: 1}) == 125
+
+
+def test_a_core_does_its_share_of_a_link_and_never_more_than_all():
+    limits = {(limit.link, limit.mix): limit for limit in paper.limits(134.4, 0)}
+    assert limits["10 GbE", "64 bytes"].cores == pytest.approx(2)
+    assert limits["10 GbE", "64 bytes"].share == pytest.approx(0.5)
+    assert limits["10 GbE", "1518 bytes"].share == 1
+
+
+def test_the_paper_says_nothing_that_was_not_measured(results):
+    assert "on paper" not in report.Report(report.read_rows(results), MACHINE, [], False).text()
+    rows.add(*paper.PATH, "ns", [50, 60, 70], rows.LOWER)
+    made = report.Report(report.read_rows(results), MACHINE, [], False)
+    assert "the path alone, 1 M flows: 60.0 ns" in made.text()
+    assert "packet thread" not in made.text()
+    assert len(made.document()["line_rate_on_paper"]) == 9
+
+
+def test_the_cost_of_a_packet_through_rings_is_that_of_the_rate(results):
+    rows.add(*paper.RINGS, "packets/s", [1e6])
+    rows.add(*paper.COPY, "ns", [10], rows.LOWER)
+    rows.add(*paper.COPY_LARGE, "ns", [155.4], rows.LOWER)
+    read = report.read_rows(results)
+    report.add_statistics(read)
+    assert list(paper.bases(read)) == [
+        ("the whole packet thread, kernel's transmit included", 1000,
+         pytest.approx(paper.COPIES * 0.1))]
