@@ -28,7 +28,7 @@ LB_SRC    := $(wildcard cli/lb/*.c)
 CLI_SRC   := $(wildcard cli/*.c)
 MAIN_SRC  := $(wildcard appliance/*.c)
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
-BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
+BENCH_SRC := $(filter-out %.bpf.c %.preload.c,$(wildcard tests/bench/*.c))
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -37,7 +37,8 @@ LBD_LIB  := $(BUILD)/liblbd.a
 LB_LIB   := $(BUILD)/liblb.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC)) \
-	$(patsubst tests/bench/%.c,$(BUILD)/bench/%.o,$(wildcard tests/bench/*.bpf.c))
+	$(patsubst tests/bench/%.c,$(BUILD)/bench/%.o,$(wildcard tests/bench/*.bpf.c)) \
+	$(patsubst tests/bench/%.preload.c,$(BUILD)/bench/%.so,$(wildcard tests/bench/*.preload.c))
 
 .PHONY: all
 all: $(BUILD)/lbd $(BUILD)/lb   ## build lbd and lb (default)
@@ -68,6 +69,11 @@ $(BUILD)/bench/%: tests/bench/%.c $(LBD_LIB) $(PATH_LIB)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(BENCH_LIBS)
+
+$(BUILD)/bench/%.so: tests/bench/%.preload.c
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(filter-out -fsanitize=%,$(CFLAGS)) -shared -fPIC $(LDFLAGS) -o $@ $<
 
 # For the kernel, whatever CC is.
 $(BUILD)/bench/%.bpf.o: tests/bench/%.bpf.c

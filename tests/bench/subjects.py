@@ -41,6 +41,7 @@ class Ringlb(Subject):
     name = "ringlb"
     wait = None      # its default
     cpu = APPLIANCE_CPU
+    before = ()      # what lbd is started by
 
     CONFIGURATION = f"""\
 add interface ext role frontend address {EXT}/24
@@ -58,6 +59,7 @@ add service tcp {VIP}:0/tcp pool tcp
         self.directory = Path(tempfile.mkdtemp(prefix="lbd."))
         arguments = [] if self.cpu is None else ["--cpu", str(self.cpu)]
         self.appliance = Appliance(self.lab, self.directory, *arguments)
+        self.appliance.before = self.before
         self.appliance.start()
         self.appliance.configure(self.CONFIGURATION)
         if self.wait and self.appliance.lb(f"set global wait {self.wait}", check=False).status:
