@@ -65,6 +65,7 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(LBD_LIB) $(PATH_LIB) $(LB_LIB)
 
 BENCH_LIBS := $(LBD_LIBS)
 $(BUILD)/bench/traffic: BENCH_LIBS := -lbpf -lpthread
+$(BUILD)/bench/prober $(BUILD)/bench/v2forward: BENCH_LIBS :=
 $(BUILD)/bench/%: tests/bench/%.c $(LBD_LIB) $(PATH_LIB)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"

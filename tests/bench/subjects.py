@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from bed import APPLIANCE_CPU, CLIENTS_PREFIX, PORT, SERVER_MAC
+from bed import APPLIANCE_CPU, CLIENTS_PREFIX, PORT, SERVER_MAC, TOOLS
 from lab import BACKENDS, CLIENT, CLIENT_MAC, EXT, INT, VIP, Appliance, wait_until   # by bed's path
 
 SOME_BACKEND = BACKENDS["b2"]
@@ -141,3 +141,19 @@ class Testpmd(Subject):
         self.process.stdin.close()
         self.process.wait(20)
         self.log.close()
+
+
+class TpacketV2(Subject):
+    """The least that a busy NAT over V2 rings has to do, for latency; see v2forward.c."""
+    name = "TPACKET_V2 busy"
+
+    def start(self):
+        self.process = self.lab.start(
+            "appliance", "taskset", "-c", APPLIANCE_CPU, TOOLS / "v2forward", "ext", CLIENT_MAC,
+            "int", SERVER_MAC, VIP, SOME_BACKEND, stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline() != "ready\n":
+            raise Unavailable("v2forward ended")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait(10)

@@ -6,22 +6,21 @@
  *   take      tc ingress of the servers' side: counts and drops; probes are sent back.
  *   measure   tc ingress of the clients' side: probes that came back, by the time they took.
  *
- * Frames are IPv4, UDP, 60 bytes, checksums whole. A probe has the time of its departure in it.
- * Whatever else arrives is left to the kernel.
+ * Whatever arrives that is not the bench's (packet.h) is left to the kernel.
  */
 #include <stdbool.h>
 #include <stddef.h>
 
 #include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/in.h>
-#include <linux/ip.h>
 #include <linux/pkt_cls.h>
-#include <linux/udp.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#define htons bpf_htons
+#define htonl bpf_htonl
+#define ntohl bpf_ntohl
+#include "tests/bench/packet.h"
 #include "tests/bench/traffic.h"
 
 struct {
@@ -55,59 +54,6 @@ struct {
 
 static const __u32 only;
 
-/* Words of 32 bits, so that checksums are a matter of some additions. */
-struct packet {
-	__u16 ethernet[7];
-	struct iphdr ip;
-	struct udphdr udp;
-	__be16 mark;
-	__u64 departed_ns;
-	__u64 zero;
-} __attribute__((packed));
-
-_Static_assert(sizeof(struct packet) == TRAFFIC_FRAME_BYTES, "60 bytes");
-
-enum {
-	PLAIN = 0x4c42,
-	PROBE = 0x4c50,
-	FIRST_PORT = 1024,
-	PORT_BITS = 14,         /* flows of one client address */
-	UDP_BYTES = sizeof(struct packet) - offsetof(struct packet, udp),
-};
-
-static __always_inline __u16 fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u16)sum;
-}
-
-static __always_inline __u64 ip_sum(const struct packet *packet)
-{
-	const __u16 *words = (const void *)&packet->ip;
-	__u64 sum = 0;
-
-#pragma unroll
-	for (int i = 0; i < 10; i++)
-		sum += words[i];
-	return sum;
-}
-
-/* With the pseudo header. */
-static __always_inline __u64 udp_sum(const struct packet *packet)
-{
-	const __u16 *words = (const void *)&packet->udp;
-	__u64 sum = (__u64)packet->ip.saddr + packet->ip.daddr + bpf_htons(IPPROTO_UDP) +
-		    bpf_htons(UDP_BYTES);
-
-#pragma unroll
-	for (int i = 0; i < UDP_BYTES / 2; i++)
-		sum += words[i];
-	return sum;
-}
-
 /* True when a packet is due. Those that nobody had time for beyond what a NIC's ring takes are
  * missed. */
 static __always_inline bool due(struct traffic_generator *generator)
@@ -134,29 +80,8 @@ static __always_inline void write(struct packet *packet, const struct traffic_ge
 	bool probe = generator->probe_every && generator->sent % generator->probe_every == 0;
 
 	__builtin_memcpy(packet->ethernet, generator->to_mac, 12);
-	packet->ethernet[6] = bpf_htons(ETH_P_IP);
-	packet->ip = (struct iphdr){
-		.version = 4,
-		.ihl = 5,
-		.tot_len = bpf_htons(sizeof(*packet) - ETH_HLEN),
-		.frag_off = bpf_htons(0x4000),
-		.ttl = 64,
-		.protocol = IPPROTO_UDP,
-		.saddr = bpf_htonl(bpf_ntohl(generator->from) + (flow >> PORT_BITS)),
-		.daddr = generator->to,
-	};
-	packet->ip.check = (__u16)~fold(ip_sum(packet));
-	packet->udp = (struct udphdr){
-		.source = bpf_htons(FIRST_PORT + (flow & ((1 << PORT_BITS) - 1))),
-		.dest = generator->to_port,
-		.len = bpf_htons(UDP_BYTES),
-	};
-	packet->mark = bpf_htons(probe ? PROBE : PLAIN);
-	packet->departed_ns = probe ? bpf_ktime_get_ns() : 0;
-	packet->zero = 0;
-	packet->udp.check = (__u16)~fold(udp_sum(packet));
-	if (!packet->udp.check)
-		packet->udp.check = 0xffff;
+	packet_write(packet, generator->from, generator->to, generator->to_port, flow,
+		     probe ? bpf_ktime_get_ns() : 0);
 }
 
 SEC("xdp")
@@ -179,7 +104,7 @@ static __always_inline struct packet *packet_of(struct __sk_buff *frame)
 {
 	struct packet *packet;
 
-	if (frame->len != sizeof(*packet) || frame->protocol != bpf_htons(ETH_P_IP))
+	if (frame->len != sizeof(*packet) || frame->protocol != htons(ETH_P_IP))
 		return NULL;
 	if (frame->data + sizeof(*packet) > frame->data_end &&
 	    bpf_skb_pull_data(frame, sizeof(*packet)))
@@ -188,14 +113,9 @@ static __always_inline struct packet *packet_of(struct __sk_buff *frame)
 	if ((void *)(packet + 1) > (void *)(long)frame->data_end)
 		return NULL;
 	if (packet->ip.protocol != IPPROTO_UDP ||
-	    (packet->mark != bpf_htons(PLAIN) && packet->mark != bpf_htons(PROBE)))
+	    (packet->mark != htons(PACKET_PLAIN) && packet->mark != htons(PACKET_PROBE)))
 		return NULL;
 	return packet;
-}
-
-static __always_inline bool sound(const struct packet *packet)
-{
-	return fold(ip_sum(packet)) == 0xffff && fold(udp_sum(packet)) == 0xffff;
 }
 
 static __always_inline int send_back(struct __sk_buff *frame, struct packet *packet)
@@ -224,15 +144,15 @@ int take(struct __sk_buff *frame)
 
 	if (!packet || !sink || !count)
 		return TC_ACT_OK;
-	address = bpf_ntohl(packet->ip.daddr);
+	address = ntohl(packet->ip.daddr);
 	if (address < sink->first || address > sink->last || packet->udp.dest != sink->port ||
 	    packet->ethernet[0] != sink->mac[0] || packet->ethernet[1] != sink->mac[1] ||
-	    packet->ethernet[2] != sink->mac[2] || !sound(packet)) {
+	    packet->ethernet[2] != sink->mac[2] || !packet_sound(packet)) {
 		count->wrong++;
 		return TC_ACT_SHOT;
 	}
 	count->delivered++;
-	if (packet->mark != bpf_htons(PROBE))
+	if (packet->mark != htons(PACKET_PROBE))
 		return TC_ACT_SHOT;
 	count->echoed++;
 	return send_back(frame, packet);
@@ -240,16 +160,16 @@ int take(struct __sk_buff *frame)
 
 static __always_inline __u32 step_of(__u64 ns)
 {
-	__u32 power = 4;
+	__u32 power = TRAFFIC_STEP_BITS;
 
 	if (ns < TRAFFIC_STEPS)
 		return (__u32)ns;
 #pragma unroll
-	for (int bit = 5; bit < 40; bit++)
+	for (int bit = TRAFFIC_STEP_BITS + 1; bit < TRAFFIC_POWERS; bit++)
 		if (ns >> bit)
-			power = bit;
-	ns >>= power - 4;
-	return (power - 3) * TRAFFIC_STEPS + (__u32)(ns & (TRAFFIC_STEPS - 1));
+			power = (__u32)bit;
+	ns >>= power - TRAFFIC_STEP_BITS;
+	return (power - TRAFFIC_STEP_BITS + 1) * TRAFFIC_STEPS + (__u32)(ns & (TRAFFIC_STEPS - 1));
 }
 
 SEC("tc")
@@ -260,9 +180,9 @@ int measure(struct __sk_buff *frame)
 	__u64 *times;
 	__u32 step;
 
-	if (!packet || !count || packet->mark != bpf_htons(PROBE))
+	if (!packet || !count || packet->mark != htons(PACKET_PROBE))
 		return TC_ACT_OK;
-	if (!sound(packet)) {
+	if (!packet_sound(packet)) {
 		count->wrong++;
 		return TC_ACT_SHOT;
 	}

@@ -47,10 +47,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "tests/bench/packet.h"
 #include "tests/bench/traffic.h"
 
 enum {
-	BATCH = 64,             /* frames that the kernel receives at once, as a NIC's poll does */
+	BATCH = 64,             /* frames that come at once: a NAPI poll's */
+	BATCH_PROBES = 4,       /* where every packet is timed, and should not wait for others */
 	LOOKS = 1 << 16,        /* of the program at its clock, a system call; its fixed cost is hidden */
 	BURST_NS = 100000,      /* where the CPU is shared */
 	SETTLE_MS = 20,         /* frames in flight: unchanged counts for that long, and none is */
@@ -192,14 +194,15 @@ static void load(struct traffic *traffic, const char *file)
 /* The program looks at its clock `looks` times and passes a packet whenever one is due. */
 static void inject(struct traffic *traffic, unsigned looks)
 {
-	uint8_t frame[TRAFFIC_FRAME_BYTES] = {0};
+	unsigned batch = traffic->generator->probe_every == 1 ? BATCH_PROBES : BATCH;
+	struct packet frame = {0};
 	struct xdp_md context = {.data_end = sizeof(frame),
 				 .ingress_ifindex = traffic->client.ifindex};
-	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame,
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &frame,
 			    .data_size_in = sizeof(frame), .ctx_in = &context,
 			    .ctx_size_in = sizeof(context), .repeat = (int)looks,
 			    .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
-			    .batch_size = looks < BATCH ? looks : BATCH);
+			    .batch_size = looks < batch ? looks : batch);
 	int status = bpf_prog_test_run_opts(traffic->generate_fd, &options);
 
 	if (status && status != -EINTR && status != -EAGAIN)

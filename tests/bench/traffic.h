@@ -5,15 +5,16 @@
 #include <linux/types.h>
 
 enum {
-	TRAFFIC_FRAME_BYTES = 60,
 	TRAFFIC_FLOWS_MAX = 1 << 22,
 
 	/* Packets that wait when the core is busy, as in a NIC's ring; what comes then is missed. */
 	TRAFFIC_RING = 4096,
 
-	/* Round trips by time: 16 steps for every power of two of nanoseconds. */
-	TRAFFIC_STEPS = 16,
-	TRAFFIC_TIMES = 40 * TRAFFIC_STEPS,
+	/* Round trips by time: 64 steps for every power of two of nanoseconds, to within 1 %. */
+	TRAFFIC_STEP_BITS = 6,
+	TRAFFIC_STEPS = 1 << TRAFFIC_STEP_BITS,
+	TRAFFIC_POWERS = 34,
+	TRAFFIC_TIMES = (TRAFFIC_POWERS - TRAFFIC_STEP_BITS + 1) * TRAFFIC_STEPS,
 };
 
 /* The generator: addresses in network byte order, the rest in the host's. */
