@@ -75,6 +75,11 @@ class RinglbBusy(Ringlb):
     wait = "busy"
 
 
+class RinglbSleep(Ringlb):
+    name = "ringlb sleep"
+    wait = "sleep"
+
+
 class Forwarding(Subject):
     """The kernel routes, nothing else: what a NAT in the kernel cannot beat."""
     name = "kernel forwarding"
