@@ -4,6 +4,7 @@ A subject has one core for its threads; those that live in the kernel work on th
 as they do in any machine. `to` is where the generator's packets go: the VIP, or a backend where the
 subject only forwards.
 """
+import os
 import shutil
 import subprocess
 import tempfile
@@ -19,16 +20,29 @@ class Unavailable(Exception):
     """It cannot run here; the reason is for the report."""
 
 
+NICE = -20
+
+
+def make_urgent(process):
+    for thread in os.listdir(f"/proc/{process.pid}/task"):
+        os.setpriority(os.PRIO_PROCESS, int(thread), NICE)
+
+
 class Subject:
     name = None
     to = VIP
     program = None   # what must be installed
+    urgent = True    # as the generator is, and with it who works inside the kernel: nobody waits for
+                     # what else the machine has to do
 
     def __init__(self, lab):
         if self.program and not shutil.which(self.program):
             raise Unavailable(f"{self.program} is not installed")
         self.lab = lab
+        self.process = None   # where it is one
         self.start()
+        if self.process and self.urgent:
+            make_urgent(self.process)
 
     def start(self):
         raise NotImplementedError
@@ -61,6 +75,7 @@ add service tcp {VIP}:0/tcp pool tcp
         self.appliance = Appliance(self.lab, self.directory, *arguments)
         self.appliance.before = self.before
         self.appliance.start()
+        self.process = self.appliance.process
         self.appliance.configure(self.CONFIGURATION)
         if self.wait and self.appliance.lb(f"set global wait {self.wait}", check=False).status:
             raise Unavailable(f"this lbd knows no `set global wait {self.wait}`")
