@@ -177,3 +177,32 @@ class TpacketV2(Subject):
     def stop(self):
         self.process.kill()
         self.process.wait(10)
+
+
+class HAProxy(Subject):
+    """A proxy of connections, in TCP mode, with one thread."""
+    name = "HAProxy"
+    program = "haproxy"
+    PORTS = (80, 5201)   # those that the clients' programs use
+
+    def start(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="haproxy."))
+        servers = "\n".join(f"\tserver {name} {address}" for name, address in BACKENDS.items())
+        configuration = self.directory / "haproxy.cfg"
+        configuration.write_text(
+            "global\n\tnbthread 1\n\tmaxconn 4096\n"
+            "defaults\n\tmode tcp\n\ttimeout connect 5s\n\ttimeout client 60s\n"
+            "\ttimeout server 60s\n" +
+            "".join(f"listen port{port}\n\tbind {VIP}:{port}\n\tbalance roundrobin\n{servers}\n"
+                    for port in self.PORTS))
+        self.lab.address("appliance", "ext", f"{EXT}/24")
+        self.lab.address("appliance", "int", f"{INT}/24")
+        self.lab.address("appliance", "lo", f"{VIP}/32")
+        self.lab.run("appliance", "sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535")
+        self.process = self.lab.start("appliance", self.program, "-db", "-f", configuration,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+        shutil.rmtree(self.directory)
