@@ -38,6 +38,8 @@ TARGETS = [
     Target("connections/s against HAProxy", "clients", "connections", "rate", "HAProxy", 1.2, 1.5),
     Target("keep-alive requests/s against HAProxy", "clients", "keep-alive requests", "rate",
            "HAProxy", 1.05, 1.3),
+    Target("backends found down at twice the peak load", "overload", "twice the peak load",
+           "backends found down", None, 0, None),
     Target("packets lost by commits", "commit", "1 pool, 3 backends", "packets lost", None, 0, None),
     Target("packets lost by commits, large configuration", "commit",
            "1,000 services, 100 backends each, beside it", "packets lost", None, 0, None),
