@@ -174,20 +174,28 @@ static void finish_l4(uint8_t *ip)
 /* Options of an IP header, by the move's size: none, padding, or some that fragments carry on. */
 static uint32_t draft_options(const struct move *move, uint8_t *ip)
 {
-	static const uint8_t copied[8] = {0x94, 4, 0, 0, 7, 3, 4, 1}; /* router alert, record route */
+	static const struct {
+		uint8_t size, bytes[8];
+	} options[16] = {
+		[4] = {4, {1, 1, 1, 1}},
+		[5] = {8, {0x94, 4, 0, 0, 7, 3, 4, 1}}, /* router alert, record route */
+		[6] = {40, {1, 1, 1, 1, 1, 1, 1, 1}},
+		[9] = {8, {0x94, 0, 0, 0, 7, 3, 4, 1}}, /* no length */
+		[10] = {8, {0x83, 3, 4, 1, 0x83, 90, 1, 1}}, /* an odd one, and one too long */
+	};
 	unsigned choice = move->size >> 4;
-	uint32_t size = choice == 4 ? 4 : choice == 5 ? 8 : choice == 6 ? 40 : 0;
 
-	for (uint32_t i = 0; i < size; i++)
-		ip[IPV4_SIZE_MIN + i] = choice == 4 ? 1 : choice == 5 ? copied[i] : i < 39;
-	return size;
+	memset(ip + IPV4_SIZE_MIN, 0, options[choice].size);
+	memcpy(ip + IPV4_SIZE_MIN, options[choice].bytes, options[choice].size < 8 ?
+							   options[choice].size : 8);
+	return options[choice].size;
 }
 
 static void draft_fragment(const struct move *move, uint8_t *ip, unsigned id)
 {
 	static const uint16_t fields[] = {
 		0, IPV4_DONT_FRAGMENT, IPV4_MORE_FRAGMENTS, 185, IPV4_MORE_FRAGMENTS | 185, 1,
-		0x1fff, IPV4_DONT_FRAGMENT | IPV4_MORE_FRAGMENTS,
+		0x1ff7, IPV4_DONT_FRAGMENT | IPV4_MORE_FRAGMENTS,
 	};
 	static const uint8_t ttls[] = {64, 1, 2, 255};
 
@@ -212,16 +220,39 @@ static void draft_payload(const struct move *move, uint8_t *at, uint32_t size)
 		memcpy(at, "pong", 4);
 }
 
-/* TCP, UDP, ICMP, or a protocol that is none of them. Returns its size. */
-static uint32_t draft_l4(const struct game *game, const struct move *move, uint8_t *l4, unsigned shift,
-			 uint32_t payload)
+struct ends game_ends(const struct game *game, const struct move *move, bool is_call)
 {
 	static const uint8_t protocols[] = {6, 17, 1, 1, 50, 4, 6, 17};
-	uint16_t source = (uint16_t)(game->world->port[move->source_port % game->world->ports] + shift);
-	uint16_t destination = game->world->port[move->destination_port % game->world->ports];
+	const struct snapshot *snapshot = game->snapshot;
+	const struct world *world = game->world;
+	struct ends ends = {
+		.source = address_of(game, move->source),
+		.destination = address_of(game, move->destination),
+		.source_port = world->port[move->source_port % world->ports],
+		.destination_port = world->port[move->destination_port % world->ports],
+		.protocol = protocols[move->kind & 7],
+	};
+
+	if (is_call && snapshot->services) {
+		const struct snapshot_service *service =
+			&snapshot->service[move->destination % snapshot->services];
+
+		ends.destination = service->vip;
+		ends.protocol = service->protocol;
+		if (service->port.raw)
+			ends.destination_port = from_be16(service->port);
+	}
+	return ends;
+}
+
+/* TCP, UDP, ICMP, or a protocol that is none of them. Returns its size. */
+static uint32_t draft_l4(const struct move *move, const struct ends *ends, uint8_t *l4, unsigned shift,
+			 uint32_t payload)
+{
+	uint16_t source = (uint16_t)(ends->source_port + shift), destination = ends->destination_port;
 	uint32_t options = (move->size >> 4) == 7 ? 12 : (move->size >> 4) == 8 ? 40 : 0;
 
-	switch (protocols[move->kind & 7]) {
+	switch (ends->protocol) {
 	case PROTOCOL_NUMBER_TCP:
 		put16(l4, source);
 		put16(l4 + 2, destination);
@@ -261,23 +292,22 @@ static be32 shifted(be32 address, unsigned by)
 
 static bool draft_ip(struct game *game, const struct move *move, unsigned nth, struct draft *draft)
 {
-	static const uint8_t protocols[] = {6, 17, 1, 1, 50, 4, 6, 17};
+	const struct ends ends = game_ends(game, move, move->code % MOVE_CODES == MOVE_CALL);
 	unsigned what = move->times >> 4, id = move->extra;
 	unsigned port_shift = what == 1 ? nth : 0;
-	be32 source = address_of(game, move->source), destination = address_of(game, move->destination);
+	be32 source = shifted(ends.source, what == 2 ? nth : 0);
+	be32 destination = shifted(ends.destination, what == 3 ? nth : 0);
 	uint8_t *ip = draft->data + ETHERNET_SIZE;
 
-	source = shifted(source, what == 2 ? nth : 0);
-	destination = shifted(destination, what == 3 ? nth : 0);
 	id += what == 4 ? nth : 0;
 	memset(ip, 0, IPV4_SIZE_MIN);
 	uint32_t header = IPV4_SIZE_MIN + draft_options(move, ip);
 	ip[0] = (uint8_t)(4 << 4 | header / 4);
-	ip[9] = protocols[move->kind & 7];
+	ip[9] = ends.protocol;
 	put_address(ip + 12, source);
 	put_address(ip + 16, destination);
 	draft_fragment(move, ip, id);
-	uint32_t l4 = draft_l4(game, move, ip + header, port_shift, payload_size(move));
+	uint32_t l4 = draft_l4(move, &ends, ip + header, port_shift, payload_size(move));
 	bool super = (move->link >> 5) == 3 || (move->link >> 5) == 4;
 	if (header + l4 > UINT16_MAX && !super)
 		return false;
@@ -345,6 +375,16 @@ static bool draft_frame(struct game *game, const struct move *move, unsigned nth
 }
 
 /* ---- what has left, answered ---- */
+
+uint32_t game_interface(const struct game *game, uint32_t wanted)
+{
+	const struct snapshot *snapshot = game->snapshot;
+	uint32_t index = wanted % snapshot->interfaces;
+
+	while (!snapshot->interface[index].sides)
+		index = (index + 1) % snapshot->interfaces;
+	return index;
+}
 
 const struct game_kept *game_last(const struct game *game, unsigned n)
 {
@@ -459,8 +499,7 @@ static bool take_kept(const struct game *game, const struct move *move, struct d
 	draft->offload = (struct offload){0};
 	if (!(move->kind & 128))
 		draft->interface = kept->interface;
-	if (draft->interface >= game->snapshot->interfaces)
-		return false;
+	draft->interface = game_interface(game, draft->interface);
 	return kept->length >= ETHERNET_SIZE + 28;
 }
 
@@ -566,10 +605,24 @@ static void write_beat(const struct game *game, const struct move *move, be32 so
 static bool draft_beat(const struct game *game, const struct move *move, unsigned nth,
 		       struct draft *draft)
 {
-	be32 source = shifted(address_of(game, move->source), nth);
+	const struct snapshot *snapshot = game->snapshot;
+	uint32_t listeners = snapshot->targets + snapshot->registrations;
+	be32 source = address_of(game, move->source);
+	uint16_t port = game->world->port[move->destination_port % game->world->ports];
+	uint32_t which = listeners ? move->source % listeners : 0;
 	uint32_t size = move->flags & 32 ? 9 : sizeof(struct heartbeat);
 	uint8_t *ip = draft->data + ETHERNET_SIZE, *udp = ip + IPV4_SIZE_MIN;
 
+	/* Of one who is listened to, or may join. */
+	if (listeners && !(move->flags & 64) && which < snapshot->targets) {
+		source = snapshot->target[which].address;
+		port = from_be16(snapshot->target[which].heartbeat_port);
+	} else if (listeners && !(move->flags & 64)) {
+		which -= snapshot->targets;
+		source = shifted(snapshot->registration[which].prefix, move->kind);
+		port = from_be16(snapshot->registration[which].heartbeat_port);
+	}
+	source = shifted(source, nth);
 	memset(ip, 0, IPV4_SIZE_MIN + UDP_SIZE);
 	ip[0] = 0x45;
 	ip[8] = 64;
@@ -578,7 +631,7 @@ static bool draft_beat(const struct game *game, const struct move *move, unsigne
 	put_address(ip + 16, address_of(game, move->destination));
 	put16(ip + 2, IPV4_SIZE_MIN + UDP_SIZE + size);
 	put16(udp, 9);
-	put16(udp + 2, game->world->port[move->destination_port % game->world->ports]);
+	put16(udp + 2, port);
 	put16(udp + 4, UDP_SIZE + size);
 	write_beat(game, move, source, udp + UDP_SIZE);
 	draft->length = ETHERNET_SIZE + IPV4_SIZE_MIN + UDP_SIZE + size;
@@ -595,7 +648,7 @@ static void spoil(struct game *game, const struct move *move, struct draft *draf
 	bool ipv4 = draft->length >= ETHERNET_SIZE + IPV4_SIZE_MIN &&
 		    get16(draft->data + 12) == ETHERTYPE_IPV4;
 	uint8_t *ip = draft->data + ETHERNET_SIZE, *l4 = ip + (ip[0] & 15) * 4;
-	bool checksum = false;
+	bool damages = move->code % MOVE_CODES <= MOVE_FRAME, checksum = false;
 
 	for (unsigned i = 0; i < game->edits; i++) {
 		if (game->edit[i].at < draft->length)
@@ -607,22 +660,22 @@ static void spoil(struct game *game, const struct move *move, struct draft *draf
 		ip[move->at] = move->value;
 	if (!ipv4 || draft->length < ETHERNET_SIZE + IPV4_SIZE_MIN)
 		return;
-	if (move->code % MOVE_CODES == MOVE_FRAME && move->shape & 32 && l4 + 8 < draft->data +
+	if (damages && move->shape & 32 && l4 + 8 < draft->data +
 	    draft->length)
 		l4[8] ^= 0x40;
-	if (move->code % MOVE_CODES == MOVE_FRAME && move->shape & 64 &&
+	if (damages && move->shape & 64 &&
 	    ip[9] == PROTOCOL_NUMBER_UDP && !draft->offload.flags && !draft->offload.gso_type)
 		put16(l4 + 6, 0);
 	if ((ip[0] & 15) >= 5 && (ip[0] & 15) * 4U <= draft->length - ETHERNET_SIZE && !checksum)
 		finish_ip(ip);
-	if (move->code % MOVE_CODES == MOVE_FRAME && move->shape & 128)
+	if (damages && move->shape & 128)
 		ip[10] ^= 1;
 }
 
 static void cut(const struct move *move, struct draft *draft)
 {
 	draft->wire_length = draft->length;
-	if (move->code % MOVE_CODES != MOVE_FRAME)
+	if (move->code % MOVE_CODES > MOVE_FRAME)
 		return;
 	switch (move->size >> 4) {
 	case 1:
@@ -643,8 +696,9 @@ bool draft_move(struct game *game, const struct move *move, unsigned nth, struct
 {
 	bool made;
 
-	draft->interface = move->interface % game->snapshot->interfaces;
+	draft->interface = game_interface(game, move->interface);
 	switch (move->code % MOVE_CODES) {
+	case MOVE_CALL: made = draft_ip(game, move, nth, draft); break;
 	case MOVE_FRAME: made = draft_frame(game, move, nth, draft); break;
 	case MOVE_ANSWER: made = draft_answer(game, move, draft); break;
 	case MOVE_ERROR: made = draft_error(game, move, draft); break;

@@ -57,6 +57,9 @@ struct draft {
 	uint16_t vlan_tpid, vlan_tci;
 };
 
+/* An interface that the configuration in force has: frames come from no other. */
+uint32_t game_interface(const struct game *game, uint32_t wanted);
+
 /* The n-th last frame that left, or NULL. */
 const struct game_kept *game_last(const struct game *game, unsigned n);
 
@@ -64,11 +67,21 @@ const struct game_kept *game_last(const struct game *game, unsigned n);
  * of how often it is sent. */
 bool draft_move(struct game *game, const struct move *move, unsigned nth, struct draft *draft);
 
+/* Who sends what to whom, as a move says. */
+struct ends {
+	be32 source, destination;
+	uint16_t source_port, destination_port;
+	uint8_t protocol;
+};
+struct ends game_ends(const struct game *game, const struct move *move, bool is_call);
+
 /* Own sums, so that what is wrong in the path's is seen. */
 uint16_t plain_sum(uint64_t sum, const uint8_t *bytes, uint32_t length);
 /* The sum over pseudo header and L4 of an IPv4 packet without fragments: 0xffff where it is right. */
 uint16_t plain_l4_sum(const uint8_t *ip, uint32_t l4_length);
 bool plain_l4_is_right(const uint8_t *ip);
+/* The same where the checksum is left to hardware: what it starts from. */
+bool plain_partial_is_right(const uint8_t *data, uint32_t length, const struct offload *offload);
 
 /* Ends the run with a sentence and the story of the input. */
 void game_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -17,13 +17,21 @@ static uint32_t below(unsigned *seed, uint32_t limit)
 	return limit ? (*seed >> 8) % limit : 0;
 }
 
+/* The last one is a crowd, and takes long. */
+static uint8_t some_world(unsigned *seed)
+{
+	uint32_t last = worlds_count() - 1;
+
+	return (uint8_t)(below(seed, 64) ? below(seed, last) : last);
+}
+
 /* Mostly what does nothing much: small numbers, and zeros. */
 static void invent(uint8_t move[MOVE], unsigned *seed)
 {
 	for (unsigned i = 0; i < MOVE; i++)
 		move[i] = (uint8_t)(below(seed, 3) ? 0 : below(seed, 4) ? below(seed, 16) :
 							 below(seed, 256));
-	move[0] = (uint8_t)(below(seed, 3) ? below(seed, 2) : below(seed, MOVE_CODES));
+	move[0] = (uint8_t)(below(seed, 3) ? below(seed, 4) : below(seed, MOVE_CODES));
 	move[1] = (uint8_t)below(seed, 3);
 	move[3] = (uint8_t)below(seed, 12);
 	move[4] = (uint8_t)below(seed, 12);
@@ -49,7 +57,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	uint8_t *move = data + 1 + at * MOVE;
 
 	if (!moves) {
-		data[0] = (uint8_t)below(&seed, 32);
+		data[0] = some_world(&seed);
 		invent(data + 1, &seed);
 		return 1 + MOVE;
 	}
@@ -57,7 +65,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	case 0:
 		if (below(&seed, 8))
 			break;
-		data[0] = (uint8_t)below(&seed, 32);
+		data[0] = some_world(&seed);
 		return 1 + moves * MOVE;
 	case 1: /* a move less */
 		if (moves == 1)

@@ -69,17 +69,17 @@ static bool came_so(const struct game *game, const struct frame *frame)
 	return false;
 }
 
-static void check_partial(const struct game *game, const struct frame *frame, const uint8_t *ip,
-			  uint32_t l4_length)
+bool plain_partial_is_right(const uint8_t *data, uint32_t length, const struct offload *offload)
 {
-	const uint8_t *l4 = ip + (ip[0] & 15) * 4;
-	uint32_t at = ip[9] == PROTOCOL_NUMBER_TCP ? 16 : 6;
+	const uint8_t *ip = data + ETHERNET_SIZE, *l4 = ip + (ip[0] & 15) * 4;
+	uint32_t total = get16(ip + 2) ? get16(ip + 2) : length - ETHERNET_SIZE;
+	uint32_t at = ip[9] == PROTOCOL_NUMBER_TCP ? 16 : ip[9] == PROTOCOL_NUMBER_UDP ? 6 : 2;
+	uint32_t l4_length = total - (ip[0] & 15U) * 4;
+	uint16_t want = ip[9] == PROTOCOL_NUMBER_ICMP ? 0 :
+							plain_sum(pseudo_sum(ip, l4_length), NULL, 0);
 
-	if (game->damaged || frame->offload.csum_start != l4 - frame->data ||
-	    frame->offload.csum_offset != at)
-		return;
-	if (plain_sum(pseudo_sum(ip, l4_length), NULL, 0) % 0xffff != get16(l4 + at) % 0xffff)
-		game_fail("a checksum left to hardware is not the pseudo header's sum");
+	return offload->csum_start == l4 - data && offload->csum_offset == at &&
+	       l4 + at + 2 <= data + length && want % 0xffff == get16(l4 + at) % 0xffff;
 }
 
 static void check_ip(const struct game *game, const struct frame *frame)
@@ -99,8 +99,9 @@ static void check_ip(const struct game *game, const struct frame *frame)
 	if (get16(ip + 6) & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK))
 		return;
 	if (frame->offload.flags & OFFLOAD_CHECKSUM_PARTIAL) {
-		check_partial(game, frame, ip, (super && !get16(ip + 2) ? present : get16(ip + 2)) -
-					       header);
+		if (!game->damaged &&
+		    !plain_partial_is_right(frame->data, frame->length, &frame->offload))
+			game_fail("a checksum left to hardware is not the pseudo header's sum");
 		return;
 	}
 	if (!super && !game->damaged && !plain_l4_is_right(ip))

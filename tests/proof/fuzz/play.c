@@ -212,7 +212,7 @@ static bool is_plain_ipv4(const struct draft *draft)
 	return draft->length >= ETHERNET_SIZE + IPV4_SIZE_MIN && draft->data[12] == 8 &&
 	       !draft->data[13] && (ip[0] & 15) >= 5 && (ip[0] & 15) * 4U <= present &&
 	       (uint32_t)(ip[2] << 8 | ip[3]) <= present &&
-	       (uint32_t)(ip[2] << 8 | ip[3]) >= (ip[0] & 15) * 4U &&
+	       ((ip[2] << 8 | ip[3]) == 0 || (uint32_t)(ip[2] << 8 | ip[3]) >= (ip[0] & 15) * 4U) &&
 	       !(ip[6] & 0x3f) && !ip[7];
 }
 
@@ -222,12 +222,16 @@ static void note_damage(const struct draft *draft)
 	const uint8_t *ip = draft->data + ETHERNET_SIZE;
 	uint32_t header = (ip[0] & 15) * 4U;
 
-	if (!is_plain_ipv4(draft) || (draft->offload.flags & OFFLOAD_CHECKSUM_PARTIAL) ||
-	    draft->offload.gso_type) {
-		game.damaged = game.damaged || game.edits || draft->offload.gso_type;
-		game.blank = true;
+	/* What is no whole packet is never taken for one; what is cut has sums of its own. */
+	if (!is_plain_ipv4(draft) || (!draft->offload.gso_type && !(ip[2] | ip[3])))
+		return;
+	if (draft->offload.flags & OFFLOAD_CHECKSUM_PARTIAL) {
+		game.damaged = game.damaged || !plain_partial_is_right(draft->data, draft->length,
+								       &draft->offload);
 		return;
 	}
+	if (draft->offload.gso_type)
+		return;
 	game.damaged = game.damaged || !plain_l4_is_right(ip);
 	game.blank = game.blank || (ip[9] == PROTOCOL_NUMBER_UDP &&
 				    draft->length >= ETHERNET_SIZE + header + UDP_SIZE &&
@@ -283,7 +287,8 @@ static void send_frames(const struct move *move)
 	static const unsigned counts[] = {1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 9, 20, 70, 120, 1500, 20000};
 	static uint8_t bytes[GAME_FRAME_MAX];
 	static struct frame frames[GAME_BATCH];
-	bool repeats = move->code % MOVE_CODES == MOVE_FRAME || move->code % MOVE_CODES == MOVE_BEAT;
+	unsigned code = move->code % MOVE_CODES;
+	bool repeats = code <= MOVE_FRAME || code == MOVE_BEAT;
 	unsigned count = repeats ? counts[move->times & 15] : 1, waiting = 0;
 
 	for (unsigned nth = 0; nth < count && game.frames + waiting < game.world->frames &&
@@ -326,7 +331,7 @@ static unsigned send_raw(const struct move *move, unsigned left)
 	unsigned moves = move->kind % 8 < left ? move->kind % 8 : left;
 	uint32_t length = moves * (uint32_t)sizeof(*move);
 	struct draft draft = {.data = (uint8_t *)(uintptr_t)(move + 1), .length = length,
-			      .interface = move->interface % game.snapshot->interfaces};
+			      .interface = game_interface(&game, move->interface)};
 	struct frame frame;
 
 	draft.length -= move->size % 16 < length ? move->size % 16 : 0;
@@ -375,15 +380,14 @@ static void digest_lookup(const struct lookup *lookup)
 static void look_up(const struct move *move)
 {
 	const struct world *world = game.world;
-	be32 source = world->address[move->source % world->addresses];
-	be32 destination = world->address[move->destination % world->addresses];
-	be16 source_port = to_be16(world->port[move->source_port % world->ports]);
-	be16 destination_port = to_be16(world->port[move->destination_port % world->ports]);
-	uint8_t protocol = move->flags & 1 ? PROTOCOL_NUMBER_UDP : PROTOCOL_NUMBER_TCP;
-	const struct flow_tuple tuple = {.source = source, .destination = destination,
-					 .source_port = source_port,
-					 .destination_port = destination_port,
-					 .protocol = protocol};
+	const struct ends ends = game_ends(&game, move, !(move->flags & 1));
+	const struct flow_tuple tuple = {
+		.source = ends.source,
+		.destination = ends.destination,
+		.source_port = to_be16(ends.source_port),
+		.destination_port = to_be16(ends.destination_port),
+		.protocol = ends.protocol,
+	};
 	const struct world_variant *other = &world->variant[move->value % world->variants];
 	uint64_t before = path_flows(world->path)->created;
 	struct lookup lookup;
@@ -391,9 +395,9 @@ static void look_up(const struct move *move)
 	if (move->flags & 2 && other->epoch == game.epoch)
 		path_lookup_in(world->path, other->snapshot, &tuple, game.now_ns, &lookup);
 	else
-		path_lookup(world->path, source, source_port, destination, destination_port,
-			    protocol, game.now_ns, &lookup);
-	tell("lookup: %s\n", verdict_name(lookup.verdict));
+		path_lookup(world->path, tuple.source, tuple.source_port, tuple.destination,
+			    tuple.destination_port, tuple.protocol, game.now_ns, &lookup);
+	tell("lookup: %s, %s\n", verdict_name(lookup.verdict), verdict_text(lookup.verdict));
 	if (path_flows(world->path)->created != before)
 		game_fail("a lookup has created a flow");
 	digest_lookup(&lookup);
@@ -486,6 +490,29 @@ static void control(const struct move *move)
 
 /* ---- the game ---- */
 
+static void tell_flows(void)
+{
+	const struct flow_table *flows = path_flows(game.world->path);
+
+	for (uint32_t i = 0; game.tell && i < flows->capacity; i++) {
+		const struct flow *flow = flow_at(flows, i);
+
+		if (!flow)
+			continue;
+		tell("flow ");
+		tell_address((const uint8_t *)&flow->forward.source);
+		tell(" > ");
+		tell_address((const uint8_t *)&flow->forward.destination);
+		tell(" by %s, %s, since %llu\n", forward_mode_text(flow->mode),
+		     flow_state_text(flow->state),
+		     (unsigned long long)flow_created_ns(flows, flow));
+	}
+	for (unsigned i = 0; i < FLOW_CLOSE_REASON_COUNT; i++)
+		if (flows->closed[i])
+			tell("closed as %s: %llu\n", flow_close_reason_text(i),
+			     (unsigned long long)flows->closed[i]);
+}
+
 static void digest_counters(void)
 {
 	const struct path_counters *counters = path_counters(game.world->path);
@@ -556,10 +583,18 @@ uint64_t play(const uint8_t *data, size_t size, int says)
 	game.bytes = 0;
 	game.damaged = game.blank = false;
 	tell("world: %s\n", game.world->name);
+	for (unsigned i = 0; i < game.world->addresses; i++) {
+		tell(" %u=", i);
+		tell_address((const uint8_t *)&game.world->address[i]);
+	}
+	for (unsigned i = 0; i < game.world->ports; i++)
+		tell(" port %u=%u", i, game.world->port[i]);
+	tell("\n");
 	world_reset(game.world);
 	for (unsigned i = 0; i < moves; i += make_move(&move[i], moves - i))
 		oracle_laws(&game);
 	oracle_laws(&game);
+	tell_flows();
 	digest_traces();
 	digest_counters();
 	oracle_run_down(&game);

@@ -9,6 +9,7 @@
 #include "tests/proof/fuzz/world.h"
 
 enum move_code {
+	MOVE_CALL,    /* of a service by a client: what `destination` and its port say is which */
 	MOVE_FRAME,   /* from `source` to `destination`, of a kind */
 	MOVE_ANSWER,  /* to a frame that has left: by whom it is for */
 	MOVE_ERROR,   /* ICMP about a frame that has left, or has come */

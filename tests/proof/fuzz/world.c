@@ -56,6 +56,13 @@ static bool has_order(const char *orders, const char *word)
 	return next_order(&orders, word);
 }
 
+static uint32_t number_of(const char *orders, const char *word, uint32_t otherwise)
+{
+	const char *order = next_order(&orders, word);
+
+	return order ? (uint32_t)strtoul(order, NULL, 10) : otherwise;
+}
+
 static void facts(void *context, const struct config_interface *interface, uint32_t index,
 		  struct interface_facts *ret_facts)
 {
@@ -117,18 +124,47 @@ static void set_health(struct load *load, const struct config *config)
 	}
 }
 
+/* What is said on stderr meanwhile goes to `to`: warnings of a world that is meant so. */
+static int run_quietly(struct replay_config *replay, const char *name, int to, char *error,
+		       size_t error_size)
+{
+	int kept = dup(STDERR_FILENO), result;
+
+	dup2(to, STDERR_FILENO);
+	result = replay_config_run(replay, name, error, error_size);
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	return result;
+}
+
 static struct config *read_config(const char *world, const char *script)
 {
 	struct replay_config replay = {.config = NULL};
-	int file = memfd_create(world, MFD_CLOEXEC);
-	char name[64], error[512] = "";
+	int file = memfd_create(world, MFD_CLOEXEC), said = memfd_create("said", MFD_CLOEXEC);
+	char name[64], error[512] = "", text[4096] = "";
 
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
-	if (file < 0 || write(file, script, strlen(script)) < 0 ||
-	    replay_config_run(&replay, name, error, sizeof(error)))
+	if (file < 0 || said < 0 || write(file, script, strlen(script)) < 0)
+		die(world, "no memory");
+	if (run_quietly(&replay, name, said, error, sizeof(error))) {
+		if (pread(said, text, sizeof(text) - 1, 0) > 0)
+			fputs(text, stderr);
 		die(world, *error ? error : "its script is wrong");
+	}
 	close(file);
+	close(said);
 	return replay.config;
+}
+
+/* "!slots N": so few that a slot soon has another owner, which in service takes years. */
+static void limit_slots(struct compiler *compiler, uint32_t slots)
+{
+	slots_free(compiler->services);
+	slots_free(compiler->backends);
+	slots_free(compiler->targets);
+	compiler->services = slots_new(slots);
+	compiler->backends = slots_new(slots);
+	compiler->targets = slots_new(slots);
 }
 
 static void add_variant(struct load *load, const struct section *section)
@@ -142,6 +178,8 @@ static void add_variant(struct load *load, const struct section *section)
 
 	if (world->variants == WORLD_VARIANTS_MAX)
 		die(world->name, "too many sections");
+	if (first && has_order(section->orders, "!slots"))
+		limit_slots(compiler, number_of(section->orders, "!slots", 0));
 	load->orders = section->orders;
 	load->epoch += has_order(section->orders, "!epoch");
 	keeps = keeps || has_order(section->orders, "!epoch");
@@ -242,13 +280,6 @@ static void *map(void *at, size_t size, int flags, int file)
 	return memory;
 }
 
-static uint32_t number_of(const char *orders, const char *word, uint32_t otherwise)
-{
-	const char *order = next_order(&orders, word);
-
-	return order ? (uint32_t)strtoul(order, NULL, 10) : otherwise;
-}
-
 static void build_path(struct world *world, const char *orders, const struct path_output *output)
 {
 	struct path_limits limits = {.held_frame_size = 1514, .seed = 1};
@@ -289,7 +320,7 @@ static void load_world(const char *directory, const char *name, const struct pat
 	struct load *load = &loads[world_count];
 	struct world *world = &worlds[world_count++];
 	char file[512], line[512];
-	bool in_first = true;
+	bool in_first;
 	FILE *stream;
 
 	snprintf(world->name, sizeof(world->name), "%.*s", (int)strcspn(name, "."), name);
@@ -297,6 +328,7 @@ static void load_world(const char *directory, const char *name, const struct pat
 	load->world = world;
 	first = (struct section){.name = "first"};
 	compiler_init(&load->compiler, facts, load);
+	in_first = true;
 	stream = fopen(file, "re");
 	if (!stream)
 		die(world->name, "cannot be read");
