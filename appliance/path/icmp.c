@@ -137,7 +137,8 @@ static void send_to_holder(struct path *path, const struct originate *what, uint
 void icmp_error(struct path *path, const struct packet *packet, uint8_t type, uint8_t code,
 		uint16_t mtu)
 {
-	bool to_holder = is_vip(path->snapshot, packet->source);
+	/* Bridged, whoever says so is told as he said it: nothing there is handed over. */
+	bool to_holder = !path->snapshot->bridge.on && is_vip(path->snapshot, packet->source);
 	struct snapshot_route way_back = {.interface = packet->frame->interface};
 	uint8_t room[FRAME_HEADROOM_MIN + ETHERNET_SIZE + ERROR_SIZE_MAX];
 	uint8_t *bytes = room + FRAME_HEADROOM_MIN;

@@ -98,6 +98,22 @@ static void the_other_sides_mtu_counts_and_is_told(void **state)
 }
 
 /* A segment with the sender's hardware in mind: `segment` bytes each of its frames. */
+/* A router behind us that has the VIP, or a backend that got past us what it answers. */
+static void who_sends_in_a_vips_name_is_told_as_he_sent(void **state)
+{
+	struct world *world = world_bridged(FLOWS);
+	struct world_packet packet = to_client("203.0.113.10", 1400);
+
+	(void)state;
+	packet.source_port = 80;
+	set_mtu(world, "ext", 1400);
+	set_mtu(world, "alt", 1400);
+	assert_int_equal(take(world, packet), DROP_too_big);
+	assert_told(world, "int", 1400);
+	assert_address(world_read(&world->frame[0]).destination, "203.0.113.10");
+	world_free(world);
+}
+
 static void make_super(struct frame *frame, uint16_t l4_at, uint8_t csum_offset, uint16_t segment)
 {
 	frame->offload = (struct offload){
@@ -380,6 +396,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_other_sides_mtu_counts_and_is_told),
+		cmocka_unit_test(who_sends_in_a_vips_name_is_told_as_he_sent),
 		cmocka_unit_test(of_a_super_frame_one_segment_must_fit),
 		cmocka_unit_test(super_frames_of_any_protocol_cross_whole_where_a_segment_fits),
 		cmocka_unit_test(a_flood_reaches_every_frontend_that_is_up_and_large_enough),

@@ -16,6 +16,7 @@ enum {
 	GAME_SMALL = 2048,         /* what comes in batches is no larger */
 	GAME_FRAME_MAX = 72000,    /* a super-frame of BIG TCP */
 	GAME_EDITS = 28,
+	GAME_MACS = 64,            /* that have come, and may leave by a bridge */
 	GAME_HEAD = 64 + 16,       /* before a frame: its headroom, and what must not be touched */
 };
 
@@ -41,6 +42,8 @@ struct game {
 	struct game_kept out[GAME_KEPT]; /* the last of them, by turns */
 	unsigned edits;
 	struct game_edit edit[GAME_EDITS];
+	unsigned macs;
+	struct mac_address mac[GAME_MACS];
 	/* What is in the path's hands now: the frames as they came, and what is left to compare. */
 	unsigned batch;
 	const struct frame *came;        /* [batch] */
@@ -86,6 +89,8 @@ bool plain_partial_is_right(const uint8_t *data, uint32_t length, const struct o
 /* Ends the run with a sentence and the story of the input. */
 void game_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
+/* A frame comes: what it brings that may leave again. */
+void oracle_came(struct game *game, const struct frame *frame);
 /* A frame leaves: everything that must be true of any. */
 void oracle_sent(struct game *game, const struct frame *frame);
 /* Conservation, flows and gauges, between two moves. */

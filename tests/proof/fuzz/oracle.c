@@ -119,6 +119,47 @@ static void check_size(const struct game *game, const struct frame *frame)
 		game_fail("%u bytes leave by an interface with an MTU of %u", frame->length, out->mtu);
 }
 
+static bool has_come(const struct game *game, const uint8_t *mac)
+{
+	for (unsigned i = 0; i < game->macs; i++)
+		if (!memcmp(&game->mac[i], mac, sizeof(game->mac[i])))
+			return true;
+	return false;
+}
+
+static void note_mac(struct game *game, const uint8_t *mac)
+{
+	if (game->macs < GAME_MACS && !has_come(game, mac))
+		memcpy(&game->mac[game->macs++], mac, sizeof(game->mac[0]));
+}
+
+void oracle_came(struct game *game, const struct frame *frame)
+{
+	if (frame->length < ETHERNET_SIZE)
+		return;
+	note_mac(game, frame->data);
+	note_mac(game, frame->data + 6);
+}
+
+static bool is_known_mac(const struct game *game, const uint8_t *mac)
+{
+	static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	const struct snapshot *snapshot = game->snapshot;
+
+	for (uint32_t i = 0; i < snapshot->interfaces; i++)
+		if (!memcmp(&snapshot->interface[i].mac, mac, 6))
+			return true;
+	return !memcmp(mac, everybody, 6) || has_come(game, mac) || game->macs == GAME_MACS;
+}
+
+/* A bridge says nothing of its own making in anybody's name. */
+static void check_macs(const struct game *game, const struct frame *frame)
+{
+	if (game->snapshot->bridge.on && get16(frame->data + 12) != ETHERTYPE_ARP &&
+	    (!is_known_mac(game, frame->data) || !is_known_mac(game, frame->data + 6)))
+		game_fail("a frame leaves with a MAC that nobody has");
+}
+
 void oracle_sent(struct game *game, const struct frame *frame)
 {
 	if (frame->interface >= game->snapshot->interfaces)
@@ -126,6 +167,7 @@ void oracle_sent(struct game *game, const struct frame *frame)
 	if (frame->length < ETHERNET_SIZE)
 		game_fail("a frame of %u bytes leaves", frame->length);
 	check_size(game, frame);
+	check_macs(game, frame);
 	if (get16(frame->data + 12) == ETHERTYPE_IPV4 && !came_so(game, frame))
 		check_ip(game, frame);
 }

@@ -266,8 +266,10 @@ static void receive(struct frame *frames, unsigned count)
 	if (!count)
 		return;
 	memcpy(came, frames, count * sizeof(*frames));
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		oracle_came(&game, &frames[i]);
 		tell_frame("frame in", &frames[i]);
+	}
 	game.came = came;
 	game.batch = count;
 	game.frames += count;
@@ -579,7 +581,7 @@ uint64_t play(const uint8_t *data, size_t size, int says)
 	game.now_ns = WORLD_START_NS;
 	game.digest = data[0];
 	game.tell = says;
-	game.frames = game.kept = game.edits = game.batch = 0;
+	game.frames = game.kept = game.edits = game.batch = game.macs = 0;
 	game.bytes = 0;
 	game.damaged = game.blank = false;
 	tell("world: %s\n", game.world->name);
