@@ -5,8 +5,9 @@ from pathlib import Path
 BASELINE = Path(__file__).resolve().parent / "instructions.txt"
 TOLERANCE = 0.02   # what another version of the C library may change
 HEAD = """\
-# Instructions a packet of the path alone (tests/bench/parts/instructions), case by case. `make bench`
-# fails where one grows by more than 2 %; `make bench PART=instructions UPDATE=1` renews this file.
+# Instructions a packet of the path alone (tests/bench/parts/instructions), case by case.
+# `make bench` fails where one grows by more than 2 %; `make bench PART=instructions UPDATE=1` renews
+# this file.
 """
 
 

@@ -87,7 +87,8 @@ void free(void *old)
 int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
 	if (!real_mutex_lock)
-		real_mutex_lock = (__typeof__(real_mutex_lock))dlsym(RTLD_NEXT, "pthread_mutex_lock");
+		real_mutex_lock = (__typeof__(real_mutex_lock))dlsym(RTLD_NEXT,
+								     "pthread_mutex_lock");
 	count(CALL_LOCK);
 	return real_mutex_lock(mutex);
 }
@@ -95,7 +96,8 @@ int pthread_mutex_lock(pthread_mutex_t *mutex)
 int clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
 	if (!real_clock_gettime)
-		real_clock_gettime = (__typeof__(real_clock_gettime))dlsym(RTLD_NEXT, "clock_gettime");
+		real_clock_gettime = (__typeof__(real_clock_gettime))dlsym(RTLD_NEXT,
+									   "clock_gettime");
 	count(CALL_CLOCK);
 	return real_clock_gettime(clock, ret_time);
 }

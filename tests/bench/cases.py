@@ -1,14 +1,14 @@
 """The cases of the packet path alone: a configuration and traffic for build/bench/path each.
 
-    clients 64.0.0.0/8 -- gateway -- f0 [ 198.18.0.1 ]                        VIPs 203.0.0.1, .2, ...
+    clients 64.0.0.0/8 -- gateway -- f0 [ 198.18.0.1 ]                      VIPs 203.0.0.1, .2, ...
     clients 65.0.0.0/8 -- gateway -- f1 [ 198.18.1.1 ]   [ 10.0.0.1 ] back -- backends 10.0.1.1, ...
 
 All neighbors are static. The traffic that goes with it is tests/bench/path_traffic.h.
 """
 from typing import NamedTuple
 
-# What must have become of all packets of a sample but one in a thousand: the case is not measured when
-# something else has.
+# What must have become of all packets of a sample but one in a thousand: where something else has,
+# the case is not measured.
 HIT, BIRTH, STATELESS, DROP, TURNOVER = "hit", "birth", "stateless", "drop", "turnover"
 
 TABLE = 1 << 20   # flows; the default of the product
@@ -125,11 +125,13 @@ MODES += [Case("fullnat, hits of backends, 100 k flows", traffic="reply", flows=
 SERVICES = [Case(f"{_many(services, 'service')}, hits both ways, 100 k flows", flows=100000,
                  services=services) for services in (1, 10, 1000)]
 SERVICES += [Case(f"{_many(services, 'service')}, new UDP flows", traffic="new",
-                  table=LARGE, expect=BIRTH, services=services, fresh=True) for services in (10, 1000)]
+                  table=LARGE, expect=BIRTH, services=services, fresh=True)
+             for services in (10, 1000)]
 BACKENDS = [Case(f"{_many(backends, 'backend')}, hits both ways, 100 k flows", flows=100000,
                  backends=backends) for backends in (1, 10, 100, 1000)]
 BACKENDS += [Case(f"{_many(backends, 'backend')}, new UDP flows", traffic="new",
-                  table=LARGE, expect=BIRTH, backends=backends, fresh=True) for backends in (1, 1000)]
+                  table=LARGE, expect=BIRTH, backends=backends, fresh=True)
+             for backends in (1, 1000)]
 INTERFACES = [Case(f"{_many(interfaces, 'interface')}, hits both ways, 100 k flows",
                    flows=100000 // (interfaces - 1) * (interfaces - 1), frontends=interfaces - 1)
               for interfaces in (2, 4, 16)]

@@ -1,4 +1,4 @@
-"""The chart of a bench run: panels of horizontal bars, as one SVG without fonts or scripts of its own.
+"""The chart of a bench run: panels of horizontal bars, as one SVG without fonts or scripts in it.
 
 Readable as an image on light and dark pages: it brings its own background. A panel that nothing was
 measured for is left out.
@@ -6,8 +6,11 @@ measured for is left out.
 from html import escape
 from typing import NamedTuple, Optional
 
-WIDTH, MARGIN, LABEL, VALUE = 960, 24, 300, 130
-BAR, GAP, TITLE, HEAD, FOOT = 20, 8, 44, 52, 40
+from cases import FLOWS, MISSES
+from rows import OURS
+
+WIDTH, MARGIN, LABEL, VALUE = 960, 24, 350, 130
+BAR, GAP, TITLE, HEAD, NOTE = 20, 8, 44, 52, 16
 OURS_COLOR, PEER_COLOR, TEXT, FAINT, PAPER = "#1a6fb5", "#a9b4c0", "#1c2733", "#66727f", "#ffffff"
 
 
@@ -25,7 +28,8 @@ PANELS = [
     Panel("Bulk TCP", "clients", "throughput", ("bulk TCP",)),
     Panel("New connections", "clients", "rate", ("connections",)),
     Panel("Keep-alive requests", "clients", "rate", ("keep-alive requests",)),
-    Panel("The path alone", "path", "time a packet"),
+    Panel("The path alone", "path", "time a packet",
+          tuple(case.name for case in [*FLOWS, *MISSES])),
 ]
 
 
@@ -47,15 +51,17 @@ def _draw_panel(panel, rows, top, number):
     room = WIDTH - 2 * MARGIN - LABEL - VALUE
     largest = max(row["max"] for row in rows) or 1
     several = len({row["case"] for row in rows}) > 1
+    peers = any(row["subject"] != OURS for row in rows)
     y = top + TITLE - 8
     for row in rows:
-        ours = row["subject"] == "ringlb"
+        ours = row["subject"] == OURS
         label = row["subject"] if not several else (
             row["case"] if ours else f"{row['case']}, {row['subject']}")
         x, middle = MARGIN + LABEL, y + BAR / 2
         length = max(1.0, row["median"] / largest * room)
         parts += [
-            _text(x - 10, middle + 4.5, label, anchor="end", weight="bold" if ours else "normal"),
+            _text(x - 10, middle + 4.5, label, anchor="end",
+                  weight="bold" if ours and peers else "normal"),
             f'<rect x="{x}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2" '
             f'fill="{OURS_COLOR if ours else PEER_COLOR}"/>',
         ]
@@ -77,10 +83,12 @@ def draw(rows, machine, number):
         if fitting:
             drawn, y = _draw_panel(panel, fitting, y, number)
             parts += drawn
-    parts.append(_text(MARGIN, y + 14, f"Medians; lines from the smallest to the largest sample. "
-                       f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, "
-                       f"{machine['date']}, {machine['commit']}.", 11, FAINT))
-    height = y + FOOT
+    for line in ("Medians; thin lines reach from the smallest to the largest sample.",
+                 f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, "
+                 f"{machine['date']}, commit {machine['commit']}."):
+        y += NOTE
+        parts.append(_text(MARGIN, y, line, 11, FAINT))
+    height = y + MARGIN
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
         f'viewBox="0 0 {WIDTH} {height}" font-family="Helvetica, Arial, sans-serif" '

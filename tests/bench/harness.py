@@ -1,5 +1,5 @@
-"""Runs build/bench/path for a case: a process that stays, so that the samples of several cases can be
-taken by turns."""
+"""Runs build/bench/path for a case: a process that stays, so that the samples of several cases can
+be taken by turns."""
 import json
 import os
 import re

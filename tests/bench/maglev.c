@@ -37,8 +37,9 @@ static void build(uint32_t count, bool weighted)
 	if (!scratch)
 		fail("not enough memory");
 	for (uint32_t i = 0; i < count; i++)
-		members[i] = (struct maglev_member){.address = to_be32(NETWORK | (i + 1)), .port = PORT,
-						    .weight = weighted ? i % WEIGHTS + 1 : 1};
+		members[i] = (struct maglev_member){
+			.address = to_be32(NETWORK | (i + 1)), .port = PORT,
+			.weight = weighted ? i % WEIGHTS + 1 : 1};
 	uint64_t start = clock_ns();
 	if (!maglev_build(table, members, count, 0, scratch))
 		fail("a table without members");

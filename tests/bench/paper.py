@@ -1,9 +1,9 @@
-"""Line rate on paper: what the measured nanoseconds a packet would do on links that nobody has here.
+"""Line rate on paper: what the measured nanoseconds a packet would do on links that are not here.
 
-The arithmetic is tests/bench/README.md's. A core that spends c ns on a packet passes 10^9 / c of them a
-second; a link of b bits/s carries b / (8 * (frame + 20)) frames of so many bytes a second, because
-preamble, start delimiter and the gap between frames take 20 more (IEEE 802.3). Frames are counted with
-their check sequence.
+The arithmetic is tests/bench/README.md's. A core that spends c ns on a packet passes 10^9 / c of
+them a second; a link of b bits/s carries b / (8 * (frame + 20)) frames of so many bytes a second,
+because preamble, start delimiter and the gap between frames take 20 more (IEEE 802.3). Frames are
+counted with their check sequence.
 """
 from typing import NamedTuple
 
@@ -11,14 +11,13 @@ LINKS = {"10 GbE": 10e9, "25 GbE": 25e9, "100 GbE": 100e9}
 BETWEEN_FRAMES = 20   # bytes: preamble 7, start delimiter 1, gap 12
 # Bytes of a frame, and how often; simple IMIX is 7 : 4 : 1 (IP packets of 40, 576 and 1500 bytes).
 MIXES = {"64 bytes": {64: 1}, "IMIX": {64: 7, 594: 4, 1518: 1}, "1518 bytes": {1518: 1}}
-CHECK_SEQUENCE = 4    # bytes that a link carries, and nobody copies
 
 # Rows that the costs are taken from: part, case, metric.
 PATH = ("path", "NAT, hits both ways, 1 M flows", "time a packet")
 COPY = ("path", "one copy of a frame's bytes: 60", "time a packet")
 COPY_LARGE = ("path", "one copy of a frame's bytes: 1514", "time a packet")
 RINGS = ("rings", "NAT, 60 bytes, 1 k flows", "loss-free rate")
-COPIES = 2            # on the packet thread's core: receive ring to transmit ring, ring to socket buffer
+COPIES = 2            # on the packet thread's core: receive ring to transmit ring, that to a buffer
 
 
 class Limit(NamedTuple):

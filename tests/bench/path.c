@@ -85,8 +85,9 @@ static void receive_nothing(struct path *path, struct frame *frames, struct outc
 	__asm__ volatile("" : : "r"(frames) : "memory");
 }
 
-/* `packets` of them, a stretch of slots at a time; the nanoseconds that went by in the stretches. */
-static uint64_t go(struct generator *generator, receive_batch *receive, uint64_t packets, bool counted)
+/* `packets` of them, a stretch of slots at a time; the nanoseconds that went by in stretches. */
+static uint64_t go(struct generator *generator, receive_batch *receive, uint64_t packets,
+		   bool counted)
 {
 	uint32_t slots = generator->options.slots;
 	uint64_t ns = 0;
@@ -141,6 +142,11 @@ static void clear(struct generator *generator)
 	answer(generator->world, &before, 0, 0);
 }
 
+static uint32_t *line_at(uint8_t *memory, uint32_t line)
+{
+	return (uint32_t *)(void *)(memory + line * (size_t)CACHE_LINE);
+}
+
 /* One cycle through all lines in random order (Sattolo's shuffle): no load can begin before the one
  * before it has ended, and none can be foreseen. */
 static void chase(struct generator *generator, uint64_t bytes)
@@ -162,18 +168,18 @@ static void chase(struct generator *generator, uint64_t bytes)
 		order[other] = moved;
 	}
 	for (uint32_t i = 0; i < lines; i++)
-		*(uint32_t *)(void *)(memory + order[i] * (size_t)CACHE_LINE) = order[(i + 1) % lines];
+		*line_at(memory, order[i]) = order[(i + 1) % lines];
 	uint32_t at = 0;
 	uint64_t start = clock_ns();
 	for (uint32_t i = 0; i < CHASE_LOADS; i++)
-		at = *(volatile uint32_t *)(void *)(memory + at * (size_t)CACHE_LINE);
+		at = *(volatile uint32_t *)line_at(memory, at);
 	printf("{\"ns\": %" PRIu64 ", \"packets\": %u}\n", clock_ns() - start, CHASE_LOADS);
 	free(order);
 	free(memory);
 }
 
-/* From slot to slot of a ring of a usual size, as the packet thread fills its transmit ring: the bytes
- * read are in the last cache at best, those written were used a while ago. */
+/* From slot to slot of a ring of a usual size, as the packet thread fills its transmit ring: the
+ * bytes read are in the last cache at best, those written were used a while ago. */
 static void copy_frames(const struct generator *generator, uint64_t packets)
 {
 	enum { RING_SIZE = 8 << 20, SLOT_SIZE = 2048, SENDING_SLOTS = 128 };
@@ -290,9 +296,9 @@ int main(int argc, char **argv)
 		case 'n': options.slots = option_number(optarg); break;
 		case 'g': options.gap_ns = option_number(optarg); break;
 		case 'p': options.tcp = true; break;
-		default: fail("usage: path --config SCRIPT [--traffic forward|reply|both|new] [--flows N] "
-			      "[--services N] [--frontends N] [--batch N] [--size N] [--slots N] "
-			      "[--gap NS] [--tcp]");
+		default: fail("usage: path --config SCRIPT [--traffic forward|reply|both|new] "
+			      "[--flows N] [--services N] [--frontends N] [--batch N] [--size N] "
+			      "[--slots N] [--gap NS] [--tcp]");
 		}
 	if (!config || !options.batch || options.batch > BATCH_MAX || !options.slots ||
 	    !options.services || !options.frontends || options.frame_size < FRAME_SIZE_MIN)

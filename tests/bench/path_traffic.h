@@ -1,9 +1,9 @@
 /* Traffic for the packet path alone: frames made from the number of a flow, in random order.
  *
- * Frames lie in slots, as in a ring, written before the clock runs: a slot is read and rewritten once
- * and then written anew. A batch comes from one interface, as a ring's does. The script that goes with
- * it (tests/bench/cases.py) has the frontends first, then the backends' interface, and clients of
- * frontend N in (64 + N).0.0.0/8.
+ * Frames lie in slots, as in a ring, written before the clock runs: a slot is read and rewritten
+ * once and then written anew. A batch comes from one interface, as a ring's does. The script that
+ * goes with it (tests/bench/cases.py) has the frontends first, then the backends' interface, and
+ * clients of frontend N in (64 + N).0.0.0/8.
  */
 #ifndef TESTS_BENCH_PATH_TRAFFIC_H
 #define TESTS_BENCH_PATH_TRAFFIC_H
@@ -91,7 +91,8 @@ static struct endpoints client_endpoints(const struct generator *generator, uint
 	uint32_t client = (uint32_t)(number / PORTS);
 
 	return (struct endpoints){
-		.source = to_be32((CLIENT_NETWORK + frontend_of(generator, flow)) << 24 | (client + 1)),
+		.source = to_be32((CLIENT_NETWORK + frontend_of(generator, flow)) << 24 |
+				  (client + 1)),
 		.source_port = to_be16((uint16_t)(PORT_FIRST + number % PORTS)),
 		.destination = make_address(203, 0, service / SERVICES_A_NETWORK,
 					    service % SERVICES_A_NETWORK + 1),
@@ -128,13 +129,15 @@ static void write_frame(struct generator *generator, uint32_t slot, uint16_t int
 	if (options->tcp) {
 		struct tcp *tcp = (struct tcp *)l4;
 
-		*tcp = (struct tcp){.source = ends->source_port, .destination = ends->destination_port,
+		*tcp = (struct tcp){.source = ends->source_port,
+				    .destination = ends->destination_port,
 				    .offset = 5 << 4, .flags = tcp_flags};
 		tcp->checksum = checksum_field(checksum_add(pseudo, l4, length));
 	} else {
 		struct udp *udp = (struct udp *)l4;
 
-		*udp = (struct udp){.source = ends->source_port, .destination = ends->destination_port,
+		*udp = (struct udp){.source = ends->source_port,
+				    .destination = ends->destination_port,
 				    .length = to_be16(length)};
 		udp->checksum = checksum_field_udp(checksum_add(pseudo, l4, length));
 	}
@@ -144,13 +147,14 @@ static void write_forward(struct generator *generator, uint32_t slot, uint64_t f
 {
 	struct endpoints ends = client_endpoints(generator, flow);
 
-	write_frame(generator, slot, world_interface(generator->world, frontend_of(generator, flow)),
-		    &ends, flags);
+	write_frame(generator, slot,
+		    world_interface(generator->world, frontend_of(generator, flow)), &ends, flags);
 }
 
 static void write_reply(struct generator *generator, uint32_t slot, uint64_t flow, uint8_t flags)
 {
-	write_frame(generator, slot, world_interface(generator->world, generator->options.frontends),
+	write_frame(generator, slot,
+		    world_interface(generator->world, generator->options.frontends),
 		    &generator->reply[flow], flags);
 }
 
@@ -175,7 +179,8 @@ static void write_batch(struct generator *generator, uint32_t first, unsigned co
 				      generator->fresh++ * options->frontends + frontend, TCP_SYN);
 		else if (reply)
 			write_reply(generator, slot,
-				    random_flow(generator, random_below(generator, options->frontends)),
+				    random_flow(generator,
+						random_below(generator, options->frontends)),
 				    TCP_ACK);
 		else
 			write_forward(generator, slot, random_flow(generator, frontend), TCP_ACK);
@@ -217,7 +222,8 @@ static void pass(struct generator *generator, receive_batch *receive, uint32_t c
 static void learn_reply(void *context, const struct frame *frame)
 {
 	struct generator *generator = context;
-	size_t slot = ((uintptr_t)frame->data - (uintptr_t)generator->memory) / generator->slot_size;
+	size_t slot = ((uintptr_t)frame->data - (uintptr_t)generator->memory) /
+		      generator->slot_size;
 
 	if (slot >= generator->options.slots) /* the appliance's own: an ARP announcement */
 		return;

@@ -1,6 +1,6 @@
 /* One whole packet path without rings, as `lbd` would have it from a configuration script: the same
- * session, the same compiler, memory in huge pages as the packet thread takes it. What leaves goes to a
- * callback that keeps nothing, but while the bench learns what replies to its flows look like.
+ * session, the same compiler, memory in huge pages as the packet thread takes it. What leaves goes
+ * to a callback that keeps nothing, but while the bench learns what replies to its flows look like.
  */
 #ifndef TESTS_BENCH_PATH_WORLD_H
 #define TESTS_BENCH_PATH_WORLD_H
@@ -83,7 +83,8 @@ static void world_start(struct world *world, const char *script)
 		fail(error);
 	const struct config_global *global = config_global(world->config.config);
 	struct path_limits limits = {
-		.flows = global->flow_table, .held_frame_size = MTU + ETHERNET_SIZE, .seed = global->seed};
+		.flows = global->flow_table, .held_frame_size = MTU + ETHERNET_SIZE,
+		.seed = global->seed};
 
 	world_take_memory(world, &limits);
 	world->path = path_new(world->memory, &limits, &(struct path_output){

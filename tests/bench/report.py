@@ -1,7 +1,7 @@
 """From the rows of a bench run (rows.py) to one table, a JSON document and a chart.
 
-Every figure is the median of its samples, beside the smallest and the largest one. A ratio is that of
-two medians: ringlb's by the other's, whichever way is better. Nothing is measured here.
+Every figure is the median of its samples, beside the smallest and the largest one. A ratio is that
+of two medians: ringlb's by the other's, whichever way is better. Nothing is measured here.
 """
 import json
 import os
@@ -94,7 +94,8 @@ def machine_facts(build):
         "cpu": models[0] if models else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "date": said("date", "-u", "+%Y-%m-%d %H:%M UTC"),
-        "commit": said("git", "rev-parse", "--short=12", "HEAD") + (" and changes" if changed else ""),
+        "commit": said("git", "rev-parse", "--short=12", "HEAD") +
+                  (" and changes" if changed else ""),
         "compiler": ", ".join(compilers) or "unknown",
     }
 

@@ -4,9 +4,9 @@
      "unit": "packets/s", "samples": [...], "better": "higher", "note": "..."}
 
 `part` is a heading of the report. Rows that agree in part, case and metric stand beside each other,
-and ringlb's median is compared with that of every other subject. `samples` are the repeated measurements,
-in the order in which they were made; `better` is "higher" or "lower". A subject that cannot be
-measured has "skip", the reason, instead of samples.
+and ringlb's median is compared with that of every other subject. `samples` are the repeated
+measurements, in the order in which they were made; `better` is "higher" or "lower". A subject that
+cannot be measured has "skip", the reason, instead of samples.
 """
 import json
 import os

@@ -40,14 +40,16 @@ TARGETS = [
            "HAProxy", 1.05, 1.3),
     Target("backends found down at twice the peak load", "overload", "twice the peak load",
            "backends found down", None, 0, None),
-    Target("packets lost by commits", "commit", "1 pool, 3 backends", "packets lost", None, 0, None),
+    Target("packets lost by commits", "commit", "1 pool, 3 backends", "packets lost",
+           None, 0, None),
     Target("packets lost by commits, large configuration", "commit",
            "1,000 services, 100 backends each, beside it", "packets lost", None, 0, None),
     # None for each packet: a batch of 20 or more shares one.
-    *[Target(f"{what}, by packets", "counts", "as many packets as it can take", what, None, limit, None)
+    *[Target(f"{what}, by packets", "counts", "as many packets as it can take", what, None, limit,
+             None)
       for what, limit in (("memory taken or given back", 0), ("locks", 0), ("clock reads", 0.05),
                           ("system calls, all", 0.05))],
-    # All that takes longer is explained by misses, if they could take as long; meant: half is hidden.
+    # Misses can explain all that takes longer; meant: half of them is hidden.
     Target("1 M flows against 1 k: hidden by prefetch", "caches", "1 M flows against 1 k",
            "of the misses' time hidden by prefetch", None, 0, 50),
     Target("the path alone, 1 M flows", "path", "NAT, hits both ways, 1 M flows", "time a packet",

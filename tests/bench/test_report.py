@@ -1,4 +1,4 @@
-"""The arithmetic of the bench's report: medians, ratios, targets, the three forms. Measures nothing."""
+"""The arithmetic of the bench's report: medians, ratios, targets, the three forms of it."""
 import json
 import sys
 import xml.etree.ElementTree as xml
