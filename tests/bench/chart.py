@@ -7,6 +7,7 @@ from html import escape
 from typing import NamedTuple, Optional
 
 from cases import FLOWS, MISSES
+from paper import RINGS
 from rows import OURS
 
 WIDTH, MARGIN, LABEL, VALUE = 960, 24, 350, 130
@@ -22,9 +23,12 @@ class Panel(NamedTuple):
 
 
 PANELS = [
-    Panel("Loss-free rate, 60-byte frames, NAT", "rings", "loss-free rate"),
-    Panel("Delivered of 2 M/s offered", "rings", "delivered of 2 M/s"),
-    Panel("Round trip, median", "latency", "round trip p50"),
+    Panel("NAT, 60-byte frames, loss-free", "rings", "loss-free rate", (RINGS[1],)),
+    Panel("NAT, 60-byte frames, delivered of 2 M/s offered", "rings", "delivered of 2 M/s",
+          (RINGS[1],)),
+    Panel("Round trip, busy polling", "latency", "round trip p50", ("busy",)),
+    Panel("First packet after silence, ringlb asleep", "latency", "first after silence p50",
+          ("adaptive",)),
     Panel("Bulk TCP", "clients", "throughput", ("bulk TCP",)),
     Panel("New connections", "clients", "rate", ("connections",)),
     Panel("Keep-alive requests", "clients", "rate", ("keep-alive requests",)),
