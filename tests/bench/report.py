@@ -29,7 +29,8 @@ def number(value):
 
 
 def read_rows(path):
-    """Samples of rows that agree in part, case, metric and subject are joined."""
+    """Samples of rows that agree in part, case, metric and subject are joined; who is compared with
+    each other stands together."""
     joined = {}
     for line in Path(path).read_text().splitlines():
         row = json.loads(line)
@@ -40,7 +41,10 @@ def read_rows(path):
             joined[key].update(row)
         else:
             joined[key] = row
-    return list(joined.values())
+    groups = {}
+    for (part, case, metric, _), row in joined.items():
+        groups.setdefault((part, case, metric), []).append(row)
+    return [row for group in groups.values() for row in group]
 
 
 def add_statistics(rows):

@@ -57,6 +57,14 @@ def test_samples_of_interleaved_rounds_are_joined(results):
     assert read["nftables"]["ratio"] == 0.5
 
 
+def test_those_who_are_compared_stand_together(results):
+    for subject in rows.OURS, "nftables":
+        for metric in "rate", "goodput":
+            rows.add("rings", "NAT", metric, "packets/s", [1], subject=subject)
+    assert [(row["metric"], row["subject"]) for row in report.read_rows(results)] == [
+        ("rate", "ringlb"), ("rate", "nftables"), ("goodput", "ringlb"), ("goodput", "nftables")]
+
+
 def test_a_peer_that_delivers_nothing_has_no_ratio(results):
     two_subjects([5], [0])
     assert "ratio" not in ready(results)["nftables"]
@@ -110,7 +118,8 @@ def test_figures_show_the_digits_that_count(value, text):
 
 
 def test_the_three_forms_say_the_same(results, tmp_path):
-    two_subjects([1500, 1400, 1600], [1000], metric="loss-free rate")
+    for samples, subject in ([1500, 1400, 1600], rows.OURS), ([1000], "nftables"):
+        rows.add(*paper.RINGS, "packets/s", samples, subject=subject)
     failed = [{"name": "rings", "seconds": 1.0, "result": "failed: 1"}]
     made = report.Report(report.read_rows(results), MACHINE, failed, True)
     made.write(tmp_path)
