@@ -78,7 +78,7 @@ def _draw_panel(panel, rows, top, number):
     return parts, y + 12
 
 
-def draw(rows, machine, number):
+def draw(rows, machine, number, quick):
     """`number` writes a figure, as the table does."""
     parts = [_text(MARGIN, 34, "ringlb: measured by make bench", 19, weight="bold")]
     y = HEAD
@@ -87,7 +87,8 @@ def draw(rows, machine, number):
         if fitting:
             drawn, y = _draw_panel(panel, fitting, y, number)
             parts += drawn
-    for line in ("Medians; thin lines reach from the smallest to the largest sample.",
+    for line in ("Medians; thin lines reach from the smallest to the largest sample." +
+                 (" A quick run: few and short samples." if quick else ""),
                  f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, "
                  f"{machine['date']}, commit {machine['commit']}."):
         y += NOTE

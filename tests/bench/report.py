@@ -195,4 +195,4 @@ class Report:
         directory = Path(directory)
         (directory / "bench.txt").write_text(self.text())
         (directory / "bench.json").write_text(json.dumps(self.document(), indent=1) + "\n")
-        (directory / "bench.svg").write_text(chart.draw(self.rows, self.machine, number))
+        (directory / "bench.svg").write_text(chart.draw(self.rows, self.machine, number, self.quick))

@@ -10,6 +10,7 @@ cannot be measured has "skip", the reason, instead of samples.
 """
 import json
 import os
+import sys
 
 OURS = "ringlb"
 HIGHER, LOWER = "higher", "lower"
@@ -25,6 +26,15 @@ def update():
 
 def progress(text):
     print(f"  {text}", flush=True)
+
+
+def _tell_failure(kind, value, trace):
+    """A part that is interrupted says nothing: scripts/bench does."""
+    if kind is not KeyboardInterrupt:
+        sys.__excepthook__(kind, value, trace)
+
+
+sys.excepthook = _tell_failure
 
 
 def _append(row):
