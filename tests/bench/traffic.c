@@ -220,7 +220,7 @@ static void inject_bursts(struct traffic *traffic)
 			sleep_until(next > now + BURST_NS ? next : now + BURST_NS);
 		else
 			inject(traffic, (unsigned)((now * 1000 - generator->next_ps) /
-							   generator->interval_ps % LOOKS + 1));
+						   generator->interval_ps % LOOKS + 1));
 	}
 }
 
@@ -331,7 +331,7 @@ static void start(struct traffic *traffic)
 	traffic->before = settled_count(traffic);
 	read_times(traffic, traffic->times_before);
 	generator->interval_ps = traffic->rate ? 1000000000000 / traffic->rate : 0;
-	generator->sent = generator->missed = 0;
+	generator->sent = generator->missed = generator->credit = 0;
 	generator->stop = 0;
 	traffic->stop = false;
 	if (pthread_create(&traffic->thread, NULL, run, traffic))

@@ -9,6 +9,7 @@ enum {
 
 	/* Packets that wait when the core is busy, as in a NIC's ring; what comes then is missed. */
 	TRAFFIC_RING = 4096,
+	TRAFFIC_CREDIT = 63,
 
 	/* Round trips by time: 64 steps for every power of two of nanoseconds, to within 1 %. */
 	TRAFFIC_STEP_BITS = 6,
@@ -28,6 +29,7 @@ struct traffic_generator {
 	__u32 stop;
 	__u64 interval_ps;      /* between two packets; 0: as fast as they go */
 	__u64 next_ps;          /* when the next one is due, CLOCK_MONOTONIC */
+	__u64 credit;           /* of packets that are due already, without a look at the clock */
 	__u64 sent;             /* handed to the interface */
 	__u64 missed;           /* due, and no room left for them to wait */
 };
