@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "net"))
 from lab import (BACKENDS, BUILD, CLIENT, CLIENT_MAC, EXT, EXT_MAC, INT, INT_MAC,   # noqa: E402
                  VIP, Lab)
+from others import undisturbed   # noqa: E402
 
 SERVER_MAC = "02:00:0a:00:00:0b"
 CLIENTS = "198.18.0.0"        # RFC 2544's, where the generator's packets come from
@@ -66,6 +67,13 @@ class Bed(Lab):
     def inside(self, node, interface):
         return f"{self.namespace(node)}:{interface}"
 
+    def start_tool(self, words):
+        """One of the bench's own programs, which enter namespaces themselves."""
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                   start_new_session=True)
+        self.processes.append(process)
+        return process
+
 
 @contextlib.contextmanager
 def bed():
@@ -80,12 +88,11 @@ class Traffic:
     """The generator, the sink and what they have counted; see traffic.c."""
 
     def __init__(self, lab):
+        self.lab = lab
         lab.receive_like_a_nic()
-        self.process = subprocess.Popen(
+        self.process = lab.start_tool(
             [TOOLS / "traffic", TOOLS / "traffic.bpf.o", lab.inside("client", "eth0"),
-             lab.inside("server", "eth0"), lab.inside("client", "spare")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
-        lab.processes.append(self.process)
+             lab.inside("server", "eth0"), lab.inside("client", "spare")])
         backends = list(BACKENDS.values())
         self.set(cpu=GENERATOR_CPU, mac=EXT_MAC, servermac=SERVER_MAC, flows=1000,
                  expect=f"{backends[0]}-{backends[-1]}:{PORT}", to=f"{VIP}:{PORT}",
@@ -106,7 +113,7 @@ class Traffic:
     def run(self, rate, seconds):
         """What was offered, sent and delivered in so many seconds at so many packets a second."""
         self.set(rate=int(rate))
-        return self.tell("run", int(seconds * 1000))
+        return undisturbed(self.lab.processes, lambda: self.tell("run", int(seconds * 1000)))
 
     def close(self):
         self.process.stdin.close()

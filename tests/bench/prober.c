@@ -5,7 +5,7 @@
  * A packet socket sends a probe (packet.h) and is asked, over and over, for the answer; the servers' side
  * sends back in the kernel. The next one goes out SPACING_US after the one before it. The CPU is kept
  * all the while: what it takes to wake the client is not the appliance's. Prints JSON: how many came
- * back, and quantiles of the round trip in nanoseconds.
+ * back, and quantiles of the round trip in nanoseconds; ends with its standard input.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +29,7 @@
 
 enum {
 	COUNT_MAX = 1000000,
-	ANSWER_NS = 20000000,   /* what takes longer is lost */
+	ANSWER_NS = 100000000,  /* what takes longer is lost, and counted as this */
 	NICE = -20,
 	FLOWS = 16,             /* by turns */
 };
@@ -83,8 +83,8 @@ static void be_urgent_on(int cpu)
 	need(!setpriority(PRIO_PROCESS, 0, NICE), "priority");
 }
 
-/* The round trip, or 0 where nothing came back. */
-static uint64_t probe(int fd, struct packet *packet)
+/* The round trip. */
+static uint64_t probe(int fd, struct packet *packet, unsigned *returned)
 {
 	uint64_t departed_ns = packet->departed_ns, now;
 	struct packet answer;
@@ -95,10 +95,12 @@ static uint64_t probe(int fd, struct packet *packet)
 
 		now = now_ns();
 		if (length == sizeof(answer) && answer.mark == htons(PACKET_PROBE) &&
-		    answer.departed_ns == departed_ns && packet_sound(&answer))
+		    answer.departed_ns == departed_ns && packet_sound(&answer)) {
+			++*returned;
 			return now - departed_ns;
+		}
 	} while (now < departed_ns + ANSWER_NS);
-	return 0;
+	return ANSWER_NS;
 }
 
 static int compare(const void *one, const void *other)
@@ -131,22 +133,21 @@ int main(int count, char **words)
 	spacing_ns = strtoull(words[8], NULL, 10) * 1000;
 	next = now_ns();
 	for (sent = 0; sent < (unsigned)atoi(words[7]) && sent < COUNT_MAX; sent++) {
-		uint64_t trip;
-
 		while (now_ns() < next)
 			;
 		next = now_ns() + spacing_ns;
 		packet_write(&packet, from.s_addr, to.s_addr, htons((uint16_t)atoi(words[6])),
 			     sent % FLOWS, now_ns());
-		trip = probe(fd, &packet);
-		if (trip)
-			trips[returned++] = trip;
+		trips[sent] = probe(fd, &packet, &returned);
 	}
-	qsort(trips, returned, sizeof(trips[0]), compare);
+	qsort(trips, sent, sizeof(trips[0]), compare);
 	printf("{\"sent\": %u, \"returned\": %u", sent, returned);
-	if (returned)
-		printf(", \"p50_ns\": %lu, \"p99_ns\": %lu, \"p999_ns\": %lu", trips[returned / 2],
-		       trips[(uint64_t)returned * 99 / 100], trips[(uint64_t)returned * 999 / 1000]);
+	if (sent)
+		printf(", \"p50_ns\": %lu, \"p99_ns\": %lu, \"p999_ns\": %lu", trips[sent / 2],
+		       trips[(uint64_t)sent * 99 / 100], trips[(uint64_t)sent * 999 / 1000]);
 	puts("}");
+	fflush(stdout);
+	while (getchar() != EOF) /* whoever wants to know what this has cost can still look */
+		;
 	return 0;
 }
