@@ -9,7 +9,6 @@ The machinery is that of the tests in namespaces (tests/net/lab.py); traffic.c i
 """
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path

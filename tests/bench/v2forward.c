@@ -132,8 +132,8 @@ static bool copy_to(struct side *out, const uint8_t *frame, unsigned length)
 	return true;
 }
 
-/* False: there was nothing. */
-static bool forward(struct side *in, struct side *out)
+/* How many there were. */
+static unsigned forward(struct side *in, struct side *out)
 {
 	unsigned count = 0;
 
@@ -171,7 +171,7 @@ int main(int count, char **words)
 	puts("ready");
 	fflush(stdout);
 	for (;;)
-		if (!(forward(&ext, &internal) | forward(&internal, &ext)))
+		if (forward(&ext, &internal) + forward(&internal, &ext) == 0)
 			for (int i = 0; i < PAUSES; i++)
 #if defined(__x86_64__)
 				__builtin_ia32_pause();
