@@ -37,6 +37,11 @@ bool search_has_violation(void)
 	return violation[0];
 }
 
+void search_tell_violation(void)
+{
+	fprintf(stderr, "violation: %s\n", violation);
+}
+
 static void crashed(int signal)
 {
 	siglongjmp(rescue, signal);

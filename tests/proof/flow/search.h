@@ -46,5 +46,6 @@ struct search_result search_walk(const struct machine *machine, uint64_t steps, 
 __attribute__((format(printf, 1, 2))) void violated(const char *format, ...);
 
 bool search_has_violation(void);
+void search_tell_violation(void); /* to stderr, where there is no trace to it */
 
 #endif
