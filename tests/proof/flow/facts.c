@@ -1,6 +1,7 @@
 /* What the flow table's pure functions say, for all that they can be asked: every set of facts, every
  * TCP flag, either side; times around every whole ms; the words that an operator reads.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/proof/flow/map.h"
@@ -90,12 +91,33 @@ static void check_times(void)
 	check_ms(UINT64_MAX);
 }
 
+/* A table may have no hook. */
+static void check_no_hook(void)
+{
+	struct flow_birth birth = {.forward.protocol = UDP};
+	struct flow_table table;
+	struct flow *flow;
+	void *memory = aligned_alloc(FLOW_MEMORY_ALIGNMENT, flow_table_size(1));
+
+	if (!memory)
+		exit(2);
+	flow_table_init(&table, memory, 1, 0, NULL, NULL);
+	if (flow_insert(&table, &birth, flow_hash(&birth.forward, 0), 0, &flow) != FLOW_INSERTED)
+		violated("an empty table takes no flow");
+	else
+		flow_close(&table, flow, FLOW_CLOSE_CLEARED);
+	if (table.live)
+		violated("a flow that was closed is live");
+	free(memory);
+}
+
 int main(void)
 {
 	uint64_t cases;
 
 	check_words();
 	check_times();
+	check_no_hook();
 	cases = check_life();
 	if (search_has_violation())
 		search_tell_violation();

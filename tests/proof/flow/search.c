@@ -13,7 +13,7 @@
 #include <xxhash.h>
 
 enum {
-	STUCK_SECONDS = 2,
+	STUCK_SECONDS = 1,
 	WALK_TOLD = 25, /* of a long walk only its end is told */
 };
 
@@ -301,4 +301,14 @@ struct search_result search_walk(const struct machine *machine, uint64_t steps, 
 	tell_last_steps(machine, told, result.transitions);
 	tell_end(machine);
 	return result;
+}
+
+bool search_tell_result(const char *name, const char *bound, const struct search_result *result)
+{
+	printf("%s\t%s\texplicit-state search\t%s\t%llu states, %llu transitions, %s\n",
+	       result->violation || !result->closed ? "FAIL" : "PASS", name, bound,
+	       (unsigned long long)result->states, (unsigned long long)result->transitions,
+	       result->violation ? "a violation" : result->closed ? "closed" : "not closed");
+	fflush(stdout);
+	return !result->violation && result->closed;
 }

@@ -42,6 +42,9 @@ struct search_result search_all(const struct machine *machine, uint32_t states_m
 /* One long way instead of all: `steps` operations by a fixed `seed`, nothing written down. */
 struct search_result search_walk(const struct machine *machine, uint64_t steps, uint64_t seed);
 
+/* A line of the table of `make verify`; true where all is well. */
+bool search_tell_result(const char *name, const char *bound, const struct search_result *result);
+
 /* Of the operation under way, in the words of printf; the first one of an operation is kept. */
 __attribute__((format(printf, 1, 2))) void violated(const char *format, ...);
 
