@@ -46,6 +46,8 @@ class Loads:
             low, high = max(0, 2 * low - high), low
         if not self._takes(low, limit):
             return 0
+        while self._takes(high, limit):
+            low, high = high, 2 * high - low
         while high - low > 1:
             middle = (low + high) // 2
             if self._takes(middle, limit):
