@@ -137,7 +137,7 @@ class Config:
                     if b.address == address and b.admin != "disabled"
                     and port == (b.port or s.port or port)}
             name, vip_port = ways.pop() if len(ways) == 1 else (None, None)
-            self._reached[key] = (self.service[name], vip_port) if vip_port else None
+            self._reached[key] = (self.service[name], vip_port) if vip_port is not None else None
         return self._reached[key]
 
     def index(self, name):
@@ -168,14 +168,17 @@ class Config:
         for s in self.services:
             line = f"add service {s.name} {dotted(s.vip)}:{s.port}/{s.protocol} pool {s.pool}"
             line += f" mode {s.mode} when-full {s.when_full} on-backend-loss {s.on_backend_loss}"
-            line += f" fail-open {'on' if s.fail_open else 'off'} proxy-protocol {s.proxy}"
+            line += f" fail-open {'on' if s.fail_open else 'off'}"
             line += f" admin {'enabled' if s.enabled else 'disabled'}"
             if s.idle_timeout:
                 line += f" idle-timeout {seconds(s.idle_timeout)}"
             if s.max_flows:
                 line += f" max-flows {s.max_flows}"
-            line += f" requests {s.requests} responses {s.responses} lifetime {seconds(s.lifetime)}"
-            line += f" front-timeout {seconds(s.front_timeout)} back-timeout {seconds(s.back_timeout)}"
+            if s.protocol != "tcp":
+                line += f" proxy-protocol {s.proxy} lifetime {seconds(s.lifetime)}"
+                line += f" requests {s.requests} responses {s.responses}"
+                line += f" front-timeout {seconds(s.front_timeout)}"
+                line += f" back-timeout {seconds(s.back_timeout)}"
             if s.source_rewrite:
                 a, b, length = s.source_rewrite
                 line += f" source-rewrite {dotted(a)}/{length} to {dotted(b)}/{length}"

@@ -73,13 +73,14 @@ class Order:
     def receive(self, p, now):
         """One frame; its verdict. What leaves is in self.sent, what is told in self.events."""
         self.now = now
-        self.backend = None
+        self.sent, self.events = [], []
+        self.backend = self.fate = None
         counters = self.counters[p.interface]
         counters.received += 1
         counters.received_bytes += len(p.frame)
         verdict = self.meet(p)
         if verdict != "held":
-            counters.verdict[verdict] = counters.verdict.get(verdict, 0) + 1
+            self.count_verdict(p.interface, verdict)
         return verdict
 
     def meet(self, p):
@@ -168,8 +169,10 @@ class Order:
         if not self.config.forwarding:
             return "forwarding_off"
         way = self.way_out(p, p.destination)
-        return way if isinstance(way, str) else self.remember_direct(p) or \
-            self.leave(p, self.as_routed(p), way)
+        if isinstance(way, str):
+            return way
+        as_it_is = (p.source, p.source_port), (p.destination, p.destination_port)
+        return self.remember_direct(p) or self.leave(p, self.rewritten(p, *as_it_is), way)
 
     def from_backends(self, p):
         return self.config.interfaces[p.interface].backend

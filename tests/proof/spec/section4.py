@@ -22,9 +22,15 @@ class Flow:
 
     def copy(self):
         new = Flow()
-        for name in Flow.__slots__:
-            setattr(new, name, getattr(self, name))
-        new.heard = list(self.heard)
+        new.forward, new.reply, new.service, new.backend = \
+            self.forward, self.reply, self.service, self.backend
+        new.address, new.port, new.source, new.source_port = \
+            self.address, self.port, self.source, self.source_port
+        new.mode, new.frontend, new.born, new.last = self.mode, self.frontend, self.born, self.last
+        new.idle, new.replied, new.shaken = self.idle, self.replied, self.shaken
+        new.client_fin, new.backend_fin, new.reset = self.client_fin, self.backend_fin, self.reset
+        new.requests, new.responses, new.end = self.requests, self.responses, self.end
+        new.front, new.back, new.heard, new.proxy = self.front, self.back, list(self.heard), self.proxy
         return new
 
     @property
@@ -95,6 +101,7 @@ class Flows:
         self.created = 0
         self.closed = dict.fromkeys(REASONS, 0)
         self.active = {}           # flows by service and by backend
+        self.ended = {}            # those that have ended, by backend
 
     def copy(self):
         new = Flows.__new__(Flows)
@@ -106,7 +113,7 @@ class Flows:
             if flow.reply:
                 new.by_key[flow.reply] = flow, 1
         new.closed = dict(self.closed)
-        new.active = dict(self.active)
+        new.active, new.ended = dict(self.active), dict(self.ended)
         return new
 
     @property
@@ -127,6 +134,7 @@ class Flows:
             del self.by_key[flow.reply]
         self.flows.remove(flow)
         self.closed[reason] += 1
+        self.ended[flow.backend] = self.ended.get(flow.backend, 0) + 1
         for owner in flow.service, flow.backend:
             if owner is not None:
                 self.active[owner] -= 1
@@ -150,22 +158,22 @@ class Flows:
                 self.active[owner] = self.active.get(owner, 0) + 1
 
 
-def new_flow(packet, service, backend, address, port, source, source_port, mode, now):
+def new_flow(key, service, backend, address, port, source, source_port, mode, now, interface, flags):
     """A flow is born by the client's packet. "A changed knob affects new flows only": it keeps
     those of its service as they are now."""
     flow = Flow()
-    flow.forward = packet.key
-    flow.reply = (address, port, source, source_port, packet.protocol) \
+    flow.forward, protocol = key, key[4]
+    flow.reply = (address, port, source, source_port, protocol) \
         if mode in ("nat", "fullnat") else None
     flow.service, flow.backend = service and service.name, backend and backend.key
     flow.address, flow.port = address, port
     flow.source, flow.source_port = source, source_port
-    flow.mode, flow.frontend = mode, packet.interface
+    flow.mode, flow.frontend = mode, interface
     flow.born = flow.last = now
     flow.heard = [now, now]
     flow.replied = flow.shaken = flow.backend_fin = False
-    flow.client_fin, flow.reset = bool(packet.flags & FIN), bool(packet.flags & RST)
-    limited = service is not None and packet.protocol == UDP
+    flow.client_fin, flow.reset = bool(flags & FIN), bool(flags & RST)
+    limited = service is not None and protocol == UDP
     flow.idle = service.idle_timeout if service else 0
     flow.requests = (limited and service.requests) or None
     flow.responses = (limited and service.responses) or None

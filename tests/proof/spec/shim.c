@@ -328,6 +328,32 @@ static void sweep(void)
 	PUT(uint8_t, 'w');
 }
 
+/* As path_clear_counters(), of what is there only: all slots are megabytes. */
+static void clear_counters(void)
+{
+	struct path_counters *counters = &world.path->counters;
+	const struct snapshot *snapshot = world.path->snapshot;
+
+	for (uint32_t i = 0; i < INTERFACES_MAX && snapshot->interface[i].sides; i++) {
+		uint64_t held = counters->interface[i].held;
+
+		counters->interface[i] = (struct interface_counters){.received = held, .held = held};
+	}
+	counters->stateless = counters->vip_conflicts = counters->heartbeats = 0;
+	for (uint32_t i = 0; i < snapshot->backends; i++) {
+		struct backend_counters *of =
+			&world.path->backend[snapshot->backend[i].id & SLOT_MASK].counters;
+
+		*of = (struct backend_counters){.active_flows = of->active_flows};
+	}
+	for (uint32_t i = 0; i < snapshot->services; i++) {
+		struct service_counters *of =
+			&world.path->service[snapshot->service[i].id & SLOT_MASK].counters;
+
+		*of = (struct service_counters){.active_flows = of->active_flows};
+	}
+}
+
 /* ---- the whole state ---- */
 
 static void put_flow(const struct flow_table *table, uint32_t index)
@@ -448,7 +474,7 @@ static void put_neighbors(void)
 		PUT(uint32_t, view.interface);
 		PUT(uint32_t, from_be32(view.address));
 		put(&out, &view.mac, sizeof(view.mac));
-		PUT(uint8_t, view.state[0]);
+		PUT(uint8_t, view.is_static ? 'S' : view.state[0]);
 		PUT(uint32_t, view.held);
 		count++;
 	}
@@ -585,8 +611,9 @@ static void obey(char letter)
 	case 'T': tick(); break;
 	case 'P': publish(); break;
 	case 'W': sweep(); break;
-	case 'R': path_clear_counters(world.path); break;
+	case 'R': clear_counters(); break;
 	case 'D': PUT(uint8_t, 'D'); put_flows(); put_counters(); break;
+	case 'F': PUT(uint8_t, 'F'); put_flows(); break;
 	case 'A': PUT(uint8_t, 'A'); put_neighbors(); break;
 	case '0': begin_search(); break;
 	case 'S': save(); break;

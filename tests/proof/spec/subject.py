@@ -146,7 +146,7 @@ class Answer:
             if letter == 0x73:      # s
                 interface, tci, tpid, offload, length = struct.unpack_from("<BHH10sI", data, self.at)
                 self.at += 19
-                sent.append((interface, data[self.at:self.at + length], offload, (tci, tpid)))
+                sent.append((interface, data[self.at:self.at + length], offload, (tci, tpid) if tpid else (0, 0)))
                 self.at += length
             elif letter == 0x65:    # e
                 kind, ident, address, mac, interface, value = \
@@ -170,6 +170,14 @@ class Answer:
             rows.append(FLOW.unpack_from(self.data, self.at))
             self.at += FLOW.size
         return live, half_open, created, closed, rows
+
+    def neighbors(self):
+        count, = self.unpack("<I")
+        return dict(self.neighbor() for _ in range(count))
+
+    def neighbor(self):
+        interface, address, mac, state, held = self.unpack("<II6sBI")
+        return (interface, address), (chr(state), mac, held)
 
     def counters(self):
         path = self.unpack("<4Q")

@@ -102,7 +102,7 @@ class Packet:
     def __init__(self, frame, interface, length_on_wire=None, vlan=(0, 0), offload=NO_OFFLOAD):
         self.frame, self.interface = bytes(frame), interface
         self.wire_length = length_on_wire or len(frame)
-        self.vlan_tci, self.vlan_tpid = vlan
+        self.vlan_tci, self.vlan_tpid = vlan if vlan[1] else (0, 0)
         self.offload = offload
         self.partial = bool(offload[0] & PARTIAL)
         self.super_frame = offload[1] != 0
@@ -110,6 +110,8 @@ class Packet:
         self.source_port = self.destination_port = 0
         self.flags = 0                  # of TCP
         self.key = None                 # the 5-tuple
+        self.originated = False         # the appliance's own: was never received
+        self.piece = False              # of a super-frame, which is counted as one
         if len(frame) >= ETHERNET:
             self.to_mac, self.from_mac = self.frame[0:6], self.frame[6:12]
             self.ethertype = n16(frame, 12)
@@ -129,6 +131,29 @@ class Packet:
         self.whole = not self.offset and not self.more
         self.l4 = ETHERNET + self.header            # where L4 begins in the frame
         self.l4_length = self.length - self.header
+
+    @property
+    def size_on_wire(self):
+        """Of a super-frame, the largest packet that it is cut into."""
+        if not self.super_frame or not self.whole:
+            return self.length
+        return self.header + self.l4_header + self.segment
+
+    @property
+    def segment(self):
+        """Bytes of payload in each packet of a super-frame."""
+        return self.offload[4] | self.offload[5] << 8
+
+    @property
+    def l4_header(self):
+        return (self.frame[self.l4 + 12] >> 4) * 4 if self.protocol == TCP else 8
+
+    @property
+    def datagrams(self):
+        """That it stands for."""
+        if not self.super_frame or not self.segment or self.l4_length <= 8:
+            return 1
+        return -(-(self.l4_length - 8) // self.segment)
 
     def read_ports(self):
         self.ports = True
