@@ -141,7 +141,7 @@ class Serve:
                     continue
                 flow.source, flow.source_port = source
                 flow.reply = flow.reply[:2] + source + flow.reply[4:]
-                if source == self.oracle.source:
+                if source + (flow.address,) in self.oracle.sources:
                     self.flows.find(flow.reply, self.now)  # the place of one that has expired
                 plan = self.plan_of(flow, p)
             elif self.flows.collides(flow.forward, flow.reply, self.now):
@@ -294,7 +294,8 @@ class Appliance(Order, Bridge, Selection, Serve, Delivery, Backends, Neighbors, 
         self.neighbors, self.conflict_told = {}, {}
         self.announcements, self.announcing_before, self.since = [], [], {}
         self.known, self.waiting = {}, {}      # fragments
-        self.heard_at, self.health = {}, {}
+        self.heard_at, self.health = {}, {}    # by (check, address)
+        self.said_last, self.weights = {}, {}  # in heartbeats
 
     def copy(self):
         """For a search: the same state, counting from zero."""
@@ -304,7 +305,8 @@ class Appliance(Order, Bridge, Selection, Serve, Delivery, Backends, Neighbors, 
         new.counters = {i: Counters() for i in self.counters}
         new.services, new.backends = {}, {}
         new.stateless = new.conflicts = new.heartbeats = 0
-        for name in ("turn", "exhausted", "said", "conflict_told", "known", "heard_at", "health"):
+        for name in ("turn", "exhausted", "said", "conflict_told", "known", "heard_at", "health",
+                     "said_last", "weights"):
             setattr(new, name, dict(getattr(self, name)))
         return new
 
@@ -318,8 +320,9 @@ class Appliance(Order, Bridge, Selection, Serve, Delivery, Backends, Neighbors, 
         self.exhausted.clear()
         checked = {(config.pool[b.pool].check.name, b.address) for b in config.backends
                    if config.pool[b.pool].check}
-        for target in set(self.heard_at) - checked:
-            del self.heard_at[target], self.health[target]
+        for target in (set(self.heard_at) | set(self.said_last)) - checked:
+            for known in self.heard_at, self.health, self.said_last, self.weights:
+                known.pop(target, None)
         self.had_usable = {pool: any(
             b.admin == "enabled" and b.weight and
             (not config.pool[pool].check or
@@ -381,6 +384,9 @@ class Appliance(Order, Bridge, Selection, Serve, Delivery, Backends, Neighbors, 
         self.backend_counters(flow.backend)["total_flows"] += 1
 
     def count_verdict(self, interface, verdict):
+        """What is held is counted by what becomes of it."""
+        if verdict == "held":
+            return
         counters = self.counters[interface].verdict
         counters[verdict] = counters.get(verdict, 0) + 1
 

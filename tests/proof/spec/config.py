@@ -31,6 +31,7 @@ class Check:
     name: str
     timeout: int = 3 * SECOND
     port: int = 0                  # heartbeats `from port N`; 0: from any
+    key: bytes = b""               # that signs them
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,9 @@ class Config:
                   for a, mac, name in self.neighbors]
         for check in {p.check.name: p.check for p in self.pools if p.check}.values():
             source = f" from port {check.port}" if check.port else ""
-            lines.append(f"add check {check.name} heartbeat timeout {seconds(check.timeout)}{source}")
+            key = f" key {check.key.hex()}" if check.key else ""
+            lines.append(
+                f"add check {check.name} heartbeat timeout {seconds(check.timeout)}{source}{key}")
         for p in self.pools:
             check = f" check {p.check.name}" if p.check else ""
             lines.append(f"add pool {p.name} scheduler {p.scheduler} affinity {p.affinity}{check}")

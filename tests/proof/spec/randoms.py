@@ -94,14 +94,16 @@ class Run:
         self.subject.close()
 
 
-CHECKS = (None, Check("beat", 3 * SECOND), Check("beat", 3 * SECOND, 7000))
+CHECKS = (None, Check("beat", 3 * SECOND), Check("beat", 3 * SECOND, 7000),
+          Check("beat", 3 * SECOND, 7000, worlds.KEY))
 
 
 def one_round(program, mode, seed, frames, bridged=False, hashes=None, look=None):
     """So many frames from one seed; a Run that has compared them. `look` sees what left."""
     rng = random.Random(seed)
     check = rng.choice(CHECKS)
-    configs = [worlds.world(mode, rng, bridged, check) for _ in range(6)]
+    base = worlds.world(mode, rng, bridged, check)
+    configs = [base] + [worlds.varied(base, mode, rng, check) for _ in range(5)]
     run = Run(program, configs, 10)
     run.look = look
     if hashes is not None:
@@ -117,6 +119,7 @@ def one_round(program, mode, seed, frames, bridged=False, hashes=None, look=None
                                    SECOND, 2 * SECOND)) if rng.random() < .25 else 0
                 if rng.random() < .01:
                     now += rng.choice((5, 10, 31, 61, 200)) * SECOND
+                traffic.now = now
                 batch = [traffic.frame(run.spec) for _ in range(rng.choice((1, 2, 4, 8, 16)))]
                 steps.append(Step("frames", now, batch))
                 if rng.random() < .3:

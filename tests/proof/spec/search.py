@@ -183,7 +183,7 @@ class Search:
         flows = {f.forward: (f.address, f.last) for f in spec.flows.flows if not f.expired(spec.now)}
         if flows != pure.flows:
             raise Difference(f"source 000 has the flows {pure.flows}, the appliance {flows}")
-        heard = {a: at for (_, a), at in spec.heard_at.items() if spec.health["beat", a] == "up"
+        heard = {a: at for (_, a), at in spec.heard_at.items() if spec.health.get(("beat", a)) == "up"
                  and spec.now < at + pure.backend_expiry}
         if heard != pure.backends:
             raise Difference(f"source 000 has the backends {pure.backends}, the appliance {heard}")

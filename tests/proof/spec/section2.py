@@ -79,8 +79,7 @@ class Order:
         counters.received += 1
         counters.received_bytes += len(p.frame)
         verdict = self.meet(p)
-        if verdict != "held":
-            self.count_verdict(p.interface, verdict)
+        self.count_verdict(p.interface, verdict)
         return verdict
 
     def meet(self, p):

@@ -199,9 +199,10 @@ class Delivery:
                                               flow.forward[4]), (None, None))
             return other is not None and not other.expired(self.now)
 
-        chosen = self.oracle.source if self.oracle.towards == flow.address else None
-        if chosen and chosen[0] in addresses and first <= chosen[1] <= last and not taken(*chosen):
-            return chosen
+        for address, port, backend in self.oracle.sources:
+            if backend == flow.address and address in addresses and first <= port <= last and \
+                    not taken(address, port):
+                return address, port
         # Where none was, none is looked for during 10 ms, unless a flow of the backend ends.
         place, ended = (flow.backend, flow.port, flow.forward[4]), self.flows.ended.get(flow.backend, 0)
         until, then = self.exhausted.get(place, (0, 0))

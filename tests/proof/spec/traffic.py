@@ -3,8 +3,9 @@ every way of being wrong."""
 import struct
 
 import worlds
+from section6 import HEARTBEAT, signature
 from wire import (ACK, ARP, ECHO, ETHERNET, EVERYBODY, FIN, ICMP, IPV4, IPV6, PARTIAL, PSH, QINQ, RST,
-                  SYN, TCP, UDP, VLAN, Packet, arp, ethernet, icmp, ip_packet, n16, pseudo_header,
+                  SECOND, SYN, TCP, UDP, VLAN, Packet, arp, ethernet, icmp, ip_packet, n16, pseudo_header,
                   put16, set_ip_checksum, tcp, total, udp)
 from worlds import ALT_CLIENT, FAR, PEOPLE, ROUTER, SERVERS, VIPS, link
 
@@ -16,11 +17,16 @@ class Traffic:
     def __init__(self, rng, mode, bridged=False):
         self.rng, self.mode, self.bridged = rng, mode, bridged
         self.now = 0
-        self.pool = []
+        self.pool, self.datagrams = [], []
+        self.burst = []            # what comes too often for the limits of what is answered
 
     def frame(self, spec):
         """The next one. `spec`: what is there may be spoken about."""
+        if self.burst:
+            return self.burst.pop()
         draw = self.rng.random()
+        if draw < .0003:
+            self.burst = [self.rng.choice((self.echo, self.of_client))()] * 130
         if draw < .45 and len(self.pool) > 300:
             p = self.rng.choice(self.pool)     # one that came before
             if draw < .02:
@@ -90,6 +96,8 @@ class Traffic:
                 b"\x01\x01\x01\x00", b"\x94\x04\x00\x00", b"\x44\x04\x05\x00\x83\x03\x04\x00", b"\x07\xff\x04\x00")))
         return ip_packet(source, destination, protocol, l4, **more)
 
+    becomes_zero = 1               # what a checksum has to be to be zero once it is rewritten
+
     def packet(self, source, sport, destination, dport, protocol, flags=None, interface=None):
         rng = self.rng
         if protocol == TCP:
@@ -109,10 +117,10 @@ class Traffic:
             whole = self.ip(source, destination, protocol, bytes(l4))
             more["offload"] = struct.pack("<BBHHHH", PARTIAL, 0, 0, 0,
                                           ETHERNET + (whole[0] & 15) * 4, at)
-        elif draw < .09:                   # on its way it was damaged, or carries a rare sum
+        elif draw < .1:                    # on its way it was damaged, or will carry a rare sum
             at = 16 if protocol == TCP else 6
             l4 = bytearray(l4)
-            put16(l4, at, rng.choice((0xffff, 1, n16(l4, at) ^ 0x100)))
+            put16(l4, at, rng.choice((0xffff, 1, n16(l4, at) ^ 0x100, self.becomes_zero)))
             whole = self.ip(source, destination, protocol, bytes(l4))
         else:
             whole = self.ip(source, destination, protocol, l4)
@@ -153,6 +161,9 @@ class Traffic:
         rng = self.rng
         client, cport, vip, vport, protocol = flow.forward
         draw = rng.random()
+        words = sum((a >> 16) + (a & 0xffff) for a in (flow.source, flow.address)) + flow.source_port + \
+            flow.port - sum((a >> 16) + (a & 0xffff) for a in (client, vip)) - cport - vport
+        self.becomes_zero = (words if draw < .3 else -words) % 0xffff or 1
         if draw < .3:
             return self.packet(client, cport, vip, vport, protocol,
                                interface=flow.frontend if rng.random() < .9 else None)
@@ -167,10 +178,22 @@ class Traffic:
         source, sport = rng.choice(SERVERS), rng.choice((8080, 53, 80, 9999))
         if rng.random() < .5:              # alive, if anybody listens
             own = worlds.address("10.0.0.1")
-            return self.packet(source, sport, own, 7000, UDP)
+            if rng.random() < .3:
+                return self.packet(source, sport, own, 7000, UDP)
+            return self.wrap(source, self.ip(source, own, UDP, udp(
+                source, sport, own, 7000, self.heartbeat(source))))
         to = rng.choice(PEOPLE + [worlds.address("10.0.0.1"), worlds.address("172.16.0.7")])
         dport = rng.choice(CLIENT_PORTS + (7000,))
         return self.packet(source, sport, to, dport, rng.choice((TCP, UDP)))
+
+    def heartbeat(self, source):
+        """A signed one; now and then by another, or of another time."""
+        rng = self.rng
+        at = max(1, self.now + rng.choice((0, 0, 0, 0, 29, -29, 31, -31)) * SECOND)
+        signed = HEARTBEAT.pack(b"LBHB", rng.choice((1,) * 9 + (2,)), rng.choice((0, 1)), rng.choice((5, 0)),
+                                at, rng.randrange(4), source if rng.random() < .95 else SERVERS[0], 0, 0)
+        key = worlds.KEY if rng.random() < .9 else b"of another check"
+        return signed + signature(key, signed) + (b"" if rng.random() < .97 else b"\0")
 
     def quoted(self, spec):
         """A packet that somebody may complain about, and who would."""
@@ -226,22 +249,26 @@ class Traffic:
         return self.wrap(source, self.ip(source, to, ICMP, message))
 
     def fragment(self, spec):
-        """One datagram in pieces that come one by one, in any order; ids are few, so they meet."""
+        """Pieces of some datagrams at a time, one by one and in any order."""
         rng = self.rng
-        whole = (self.of_flow(rng.choice(spec.flows.flows)) if rng.random() < .4 and spec.flows.flows
-                 else self.of_client())
-        if len(whole.frame) < 34 or n16(whole.frame, 12) != IPV4 or whole.offload[0]:
-            return whole
-        header = (whole.frame[14] & 15) * 4
-        source, destination = (int.from_bytes(whole.frame[at:at + 4], "big") for at in (26, 30))
-        length = n16(whole.frame, 16) - header
-        l4 = whole.frame[14 + header:14 + header + length] + bytes(48)
-        offset = rng.choice((0, 0, 24, 24, 32, 8, 40))
-        more = offset < 32 or rng.random() < .3
-        piece = l4[offset:offset + 24] or bytes(24)
-        packet = self.ip(source, destination, whole.frame[23], piece, ident=rng.randrange(6),
-                         fragment=offset // 8 | (0x2000 if more else 0) | rng.choice((0, 0, 0x4000)))
-        return self.wrap(source, packet, whole.interface)
+        if len(self.datagrams) < 4 or rng.random() < .15:
+            whole = (self.of_flow(rng.choice(spec.flows.flows))
+                     if rng.random() < .5 and spec.flows.flows else self.of_client())
+            if len(whole.frame) < 34 or n16(whole.frame, 12) != IPV4 or whole.offload[0]:
+                return whole
+            header = (whole.frame[14] & 15) * 4
+            source, destination = (int.from_bytes(whole.frame[at:at + 4], "big") for at in (26, 30))
+            length = n16(whole.frame, 16) - header
+            self.datagrams = self.datagrams[-3:] + [(
+                source, destination, whole.frame[23], rng.randrange(65536), whole.interface,
+                whole.frame[14 + header:14 + header + length] + bytes(72))]
+        source, destination, protocol, ident, interface, l4 = rng.choice(self.datagrams)
+        offset = rng.choice((0, 0, 24, 24, 48, 48, 32, 8, 40))
+        piece = l4[offset:offset + 24]
+        more = offset < 48 or rng.random() < .3
+        packet = self.ip(source, destination, protocol, piece, ident=ident,
+                         fragment=offset // 8 | (0x2000 if more else 0) | rng.choice((0, 0, 0, 0x4000)))
+        return self.wrap(source, packet, interface)
 
     def arp(self, spec):
         rng = self.rng

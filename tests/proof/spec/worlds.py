@@ -2,6 +2,8 @@
 
     clients 198.51.100.0/24 -- ext 198.51.100.1 [ VIP 203.0.113.10 ] 10.0.0.1 int -- 10.0.0.11, .12
 """
+from dataclasses import replace
+
 from config import Backend, Check, Config, Interface, Pool, Service
 from wire import SECOND, address, mac
 
@@ -44,6 +46,7 @@ SERVERS = [address(f"10.0.0.{n}") for n in (11, 12, 13)]
 ROUTER, FAR = address("198.51.100.254"), address("192.0.2.5")
 ALT_CLIENT = address("198.18.0.5")
 PEOPLE = [address(f"198.51.100.{n}") for n in (7, 8, 9)] + [FAR, ALT_CLIENT]
+KEY = b"an open secret!!"
 PROXY = bytes.fromhex("0d0a0d0a000d0a515549540a")
 MODES = ("nat", "fullnat", "dsr", "ipip", "gue")
 
@@ -60,7 +63,20 @@ def ports(rng, bridged=False):
     names = ("ext", "int", "out")
     macs = (EXT_MAC, INT_MAC, ALT_MAC)
     roles = ("frontend", "backend", "frontend")
-    return [Interface(*each, mtu) for each in zip(names, roles, own, macs)]
+    up = (True, True, rng.random() < .85)
+    return [Interface(name, role, addresses, own_mac, mtu, is_up)
+            for name, role, addresses, own_mac, is_up in zip(names, roles, own, macs, up)]
+
+
+def varied(base, mode, rng, check):
+    """The next commit: most of it as it was."""
+    new = world(mode, rng, base.bridged, check)
+    old = {b.key: b for b in base.backends}
+    backends = [b if rng.random() < .25 else old.get(b.key, b) for b in new.backends]
+    services = [s if rng.random() < .25 else base.service[s.name] for s in new.services]
+    interfaces = new.interfaces if rng.random() < .2 else base.interfaces
+    return replace(new if rng.random() < .25 else base, interfaces=interfaces, backends=backends,
+                   services=services)
 
 
 def service(rng, name, vip, port, protocol, pool, mode, **fixed):
@@ -100,6 +116,7 @@ def world(mode, rng, bridged=False, check=None):
     services = [service(rng, "web", VIPS[0], 80, "tcp", "web", mode),
                 service(rng, "dns", VIPS[0], 53, "udp", "dns", mode),
                 service(rng, "every", VIPS[1], 0, "any", "all", mode),
+                service(rng, "exact", VIPS[1], 53, "udp", "dns", mode),
                 service(rng, "twin", VIPS[2], 80, "tcp", "web", mode)]
     if mode in ("nat", "fullnat"):
         services += [service(rng, "each", VIPS[0], 5000, "udp", "dns", mode, proxy="every"),
