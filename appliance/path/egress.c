@@ -34,19 +34,17 @@ static uint32_t mtu_of(const struct path *path, const struct packet *packet)
 	return out->up ? out->mtu : 0;
 }
 
-/* Bytes of the packet as it is that fit: what will be put around it and into it counts, too. */
-static uint32_t room_in(uint32_t mtu, const struct packet *packet)
+/* What is left of `size` bytes. */
+static uint32_t less(uint32_t size, uint32_t overhead)
 {
-	uint32_t overhead = tunnel_overhead(packet->mode) + packet->growth;
-
-	return mtu > overhead ? mtu - overhead : 0;
+	return size > overhead ? size - overhead : 0;
 }
 
-bool egress_admits(struct path *path, const struct packet *packet, enum verdict *ret_drop)
+bool egress_admits(struct path *path, struct packet *packet, enum verdict *ret_drop)
 {
 	uint32_t mtu = mtu_of(path, packet);
-	uint32_t room = room_in(mtu, packet);
 
+	packet->room = less(mtu, tunnel_overhead(packet->mode));
 	*ret_drop = DROP_interface_down;
 	if (!mtu)
 		return false;
@@ -55,6 +53,8 @@ bool egress_admits(struct path *path, const struct packet *packet, enum verdict 
 		icmp_error(path, packet, ICMP_TIME_EXCEEDED, 0, 0);
 		return false;
 	}
+	/* Of the packet as it is: what will be put into it counts, too. */
+	uint32_t room = less(packet->room, packet->growth);
 	*ret_drop = DROP_too_big;
 	if (wire_size(packet) > room && !may_be_fragmented(packet, room)) {
 		icmp_error(path, packet, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED,
@@ -197,12 +197,10 @@ static void leave_padding(const struct path *path, const struct packet *packet)
 /* A packet that is no super-frame. */
 static enum verdict send_packet(struct path *path, struct packet *packet, uint32_t in_interface)
 {
-	uint32_t room = room_in(mtu_of(path, packet), packet);
-
-	if (packet->ip_length > room || tunnel_overhead(packet->mode))
+	if (packet->ip_length > packet->room || tunnel_overhead(packet->mode))
 		checksum_finish(packet);
-	if (packet->ip_length > room)
-		return send_fragments(path, packet, room);
+	if (packet->ip_length > packet->room)
+		return send_fragments(path, packet, packet->room);
 	leave_padding(path, packet);
 	return send_frame(path, packet, packet->frame, in_interface);
 }
@@ -223,6 +221,13 @@ static enum verdict send_segments(struct path *path, const struct packet *packet
 	return VERDICT_FORWARDED;
 }
 
+/* True where there is nothing to do but to fill in MACs. */
+static bool leaves_as_it_is(const struct path *path, const struct packet *packet)
+{
+	return !path->snapshot->bridge.on && !packet->frame->offload.gso_type && !packet->piece &&
+	       !tunnel_overhead(packet->mode) && packet->ip_length <= packet->room;
+}
+
 enum verdict egress_send(struct path *path, struct packet *packet)
 {
 	bool counted = !packet->originated && !packet->piece;
@@ -230,9 +235,14 @@ enum verdict egress_send(struct path *path, struct packet *packet)
 
 	if (!path->snapshot->bridge.on && !mode_hands_over(packet->mode))
 		rewrite_ttl(packet);
+	if (leaves_as_it_is(path, packet)) {
+		packet->frame->length = ETHERNET_SIZE + packet->ip_length;
+		return neighbor_transmit(path, packet->frame, in_interface, packet->out_interface,
+					 packet->next_hop);
+	}
 	if (!packet->frame->offload.gso_type)
 		return send_packet(path, packet, in_interface);
-	if (tunnel_overhead(packet->mode) || wire_size(packet) > room_in(mtu_of(path, packet), packet))
+	if (tunnel_overhead(packet->mode) || wire_size(packet) > packet->room)
 		return send_segments(path, packet);
 	leave_padding(path, packet);
 	return send_frame(path, packet, packet->frame, in_interface);

@@ -15,8 +15,8 @@ bool egress_find(struct path *path, struct packet *packet, be32 destination, uin
 		 enum verdict *ret_drop);
 
 /* The rest of that, where packet->out_interface is known already: link, TTL and MTU, of which what
- * packet->mode wraps it in takes its part. */
-bool egress_admits(struct path *path, const struct packet *packet, enum verdict *ret_drop);
+ * packet->mode wraps it in takes its part. Fills in packet->room. */
+bool egress_admits(struct path *path, struct packet *packet, enum verdict *ret_drop);
 
 /* Sends the packet: with a hop off its TTL, unless bridged or in a mode that hands it over as it came;
  * wrapped where the mode says so; in pieces where it is larger than the way out takes, or a super-frame

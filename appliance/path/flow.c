@@ -75,20 +75,6 @@ static enum flow_close_reason end_reason(const struct flow_table *table, const s
 	return flow_life_end(flow->seen);
 }
 
-static bool same_tuple(const struct flow_tuple *a, const struct flow_tuple *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
-/* True where the tuple is the flow's on this side. */
-static bool has_tuple(const struct flow *flow, enum flow_direction direction,
-		      const struct flow_tuple *tuple)
-{
-	struct flow_tuple reply = flow_reply_tuple(flow);
-
-	return same_tuple(direction == FLOW_FORWARD ? &flow->forward : &reply, tuple);
-}
-
 struct flow *flow_find(struct flow_table *table, const struct flow_tuple *tuple, uint64_t hash,
 		       uint64_t now_ns, enum flow_direction *ret_direction)
 {
@@ -98,7 +84,7 @@ struct flow *flow_find(struct flow_table *table, const struct flow_tuple *tuple,
 	while ((reference = flow_index_next(&table->index, &probe)) != FLOW_INDEX_NONE) {
 		struct flow *flow = &table->flow[reference / 2];
 
-		if (!has_tuple(flow, reference % 2, tuple))
+		if (!flow_has_tuple(flow, reference % 2, tuple))
 			continue;
 		if (flow_expired(table, flow, now_ns)) {
 			flow_close(table, flow, end_reason(table, flow));
@@ -119,7 +105,7 @@ struct flow *flow_find_at(struct flow_table *table, uint32_t reference,
 
 	/* The record may be another flow's by now, and that one's replies need not be known. */
 	if (reference == FLOW_INDEX_NONE || (direction == FLOW_REPLY && !flow->sees_replies) ||
-	    !has_tuple(flow, direction, tuple) || flow_expired(table, flow, now_ns))
+	    !flow_has_tuple(flow, direction, tuple) || flow_expired(table, flow, now_ns))
 		return flow_find(table, tuple, hash, now_ns, ret_direction);
 	*ret_direction = direction;
 	return flow;
@@ -160,7 +146,7 @@ enum flow_inserted flow_insert(struct flow_table *table, const struct flow_birth
 	enum flow_direction direction;
 	uint32_t index;
 
-	if (new.sees_replies && (same_tuple(&reply, &new.forward) ||
+	if (new.sees_replies && (flow_has_tuple(&new, FLOW_FORWARD, &reply) ||
 				 flow_find(table, &reply, reply_hash, now_ns, &direction)))
 		return FLOW_REPLY_COLLISION;
 	if (table->live == table->capacity)

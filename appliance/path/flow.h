@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "appliance/path/bytes.h"
 #include "appliance/path/flow_index.h"
@@ -41,7 +42,7 @@ struct flow_tuple {
 };
 _Static_assert(sizeof(struct flow_tuple) == 16, "the hash reads a tuple of 16 bytes");
 
-/* One cache line. What the end has left is for what later features need on every packet. */
+/* One cache line. */
 struct flow {
 	_Alignas(64) uint64_t last_ns; /* the last packet of either direction */
 	struct flow_tuple forward;     /* as the client sends; protocol 0: the record is free */
@@ -60,6 +61,10 @@ struct flow {
 	bool limited;                  /* it has a meter */
 	uint8_t last_side;             /* enum flow_direction of the last packet, where limited */
 	uint8_t proxy;                 /* enum proxy_state */
+	/* For its user: sides (a bit each, 1 << enum flow_direction) of which one packet was asked
+	 * everything that has the same answer for all, and when, in the user's count. */
+	uint8_t vetted;
+	uint32_t epoch;
 };
 _Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
 
@@ -239,6 +244,19 @@ static inline struct flow_tuple flow_reply_tuple(const struct flow *flow)
 		.destination_port = flow->source_port,
 		.protocol = flow->forward.protocol,
 	};
+}
+
+/* True where the tuple is the flow's on this side. */
+static inline bool flow_has_tuple(const struct flow *flow, enum flow_direction direction,
+				  const struct flow_tuple *tuple)
+{
+	if (direction == FLOW_FORWARD)
+		return memcmp(&flow->forward, tuple, sizeof(*tuple)) == 0;
+	return same32(flow->backend_address, tuple->source) &&
+	       same32(flow->source_address, tuple->destination) &&
+	       same16(flow->backend_port, tuple->source_port) &&
+	       same16(flow->source_port, tuple->destination_port) &&
+	       flow->forward.protocol == tuple->protocol;
 }
 
 #endif

@@ -47,6 +47,8 @@ struct traces {
 
 struct path {
 	const struct snapshot *snapshot;
+	uint32_t epoch;           /* publications so far: see flow.epoch */
+	bool listens;             /* any packet of a backend may count as a heartbeat */
 	uint64_t now_ns;          /* of the batch or tick under way */
 	uint64_t wall_offset_ns;  /* the time of day where that is 0 */
 	uint32_t traces_left;     /* frames that are to be traced */

@@ -1,7 +1,5 @@
 #include "appliance/path/neighbor_table.h"
 
-#include "appliance/path/mix.h"
-
 size_t neighbors_size(void)
 {
 	return sizeof(struct neighbors);
@@ -23,31 +21,6 @@ struct neighbors *neighbors_new(void *memory, uint64_t seed)
 	return table;
 }
 
-static uint32_t home_of(const struct neighbors *table, uint32_t interface, be32 address)
-{
-	const uint64_t key = (uint64_t)interface << 32 | address.raw;
-
-	return (uint32_t)mix64(key ^ table->seed) & NEIGHBOR_SLOT_MASK;
-}
-
-/* The slot of a key, or the empty one where it would go. */
-static uint32_t locate(const struct neighbors *table, uint32_t interface, be32 address)
-{
-	uint32_t i = home_of(table, interface, address);
-
-	while (table->slot[i].entry != NEIGHBOR_NO_ENTRY &&
-	       (!same32(table->slot[i].address, address) || table->slot[i].interface != interface))
-		i = (i + 1) & NEIGHBOR_SLOT_MASK;
-	return i;
-}
-
-struct neighbor_slot *neighbor_table_find(struct neighbors *table, uint32_t interface, be32 address)
-{
-	struct neighbor_slot *slot = &table->slot[locate(table, interface, address)];
-
-	return slot->entry != NEIGHBOR_NO_ENTRY ? slot : NULL;
-}
-
 struct neighbor *neighbor_table_victim(struct neighbors *table, enum neighbor_state last)
 {
 	for (uint32_t state = NEIGHBOR_FREE; state <= last; state++)
@@ -60,7 +33,7 @@ struct neighbor_slot *neighbor_table_add(struct neighbors *table, struct neighbo
 					 uint32_t interface, be32 address,
 					 enum neighbor_state state)
 {
-	struct neighbor_slot *slot = &table->slot[locate(table, interface, address)];
+	struct neighbor_slot *slot = &table->slot[neighbor_table_locate(table, interface, address)];
 
 	neighbor_table_move(table, entry, state, UINT64_MAX);
 	entry->address = address;
@@ -81,7 +54,7 @@ static void close_gap(struct neighbors *table, uint32_t gap)
 	for (uint32_t i = (gap + 1) & NEIGHBOR_SLOT_MASK;
 	     table->slot[i].entry != NEIGHBOR_NO_ENTRY; i = (i + 1) & NEIGHBOR_SLOT_MASK) {
 		const struct neighbor_slot *slot = &table->slot[i];
-		const uint32_t home = home_of(table, slot->interface, slot->address);
+		const uint32_t home = neighbor_table_home(table, slot->interface, slot->address);
 
 		if (((i - home) & NEIGHBOR_SLOT_MASK) < ((i - gap) & NEIGHBOR_SLOT_MASK))
 			continue;
@@ -93,7 +66,7 @@ static void close_gap(struct neighbors *table, uint32_t gap)
 
 void neighbor_table_remove(struct neighbors *table, struct neighbor *entry)
 {
-	close_gap(table, locate(table, entry->interface, entry->address));
+	close_gap(table, neighbor_table_locate(table, entry->interface, entry->address));
 	neighbor_table_move(table, entry, NEIGHBOR_FREE, UINT64_MAX);
 }
 

@@ -10,6 +10,7 @@
 #define PATH_NEIGHBOR_TABLE_H
 
 #include "appliance/path/fifo.h"
+#include "appliance/path/mix.h"
 #include "appliance/path/neighbor.h"
 #include "appliance/path/wire.h"
 
@@ -63,8 +64,34 @@ struct neighbors {
 	struct neighbor entry[NEIGHBORS_MAX];
 };
 
+static inline uint32_t neighbor_table_home(const struct neighbors *table, uint32_t interface,
+					   be32 address)
+{
+	const uint64_t key = (uint64_t)interface << 32 | address.raw;
+
+	return (uint32_t)mix64(key ^ table->seed) & NEIGHBOR_SLOT_MASK;
+}
+
+/* The slot of a key, or the empty one where it would go. */
+static inline uint32_t neighbor_table_locate(const struct neighbors *table, uint32_t interface,
+					     be32 address)
+{
+	uint32_t i = neighbor_table_home(table, interface, address);
+
+	while (table->slot[i].entry != NEIGHBOR_NO_ENTRY &&
+	       (!same32(table->slot[i].address, address) || table->slot[i].interface != interface))
+		i = (i + 1) & NEIGHBOR_SLOT_MASK;
+	return i;
+}
+
 /* NULL: no such entry. */
-struct neighbor_slot *neighbor_table_find(struct neighbors *table, uint32_t interface, be32 address);
+static inline struct neighbor_slot *neighbor_table_find(struct neighbors *table, uint32_t interface,
+							be32 address)
+{
+	struct neighbor_slot *slot = &table->slot[neighbor_table_locate(table, interface, address)];
+
+	return slot->entry != NEIGHBOR_NO_ENTRY ? slot : NULL;
+}
 
 static inline struct neighbor *neighbor_table_entry(struct neighbors *table,
 						    const struct neighbor_slot *slot)

@@ -41,6 +41,7 @@ static void begin(struct packet *packet, struct frame *frame, uint32_t header, u
 	packet->fragment = FRAGMENT_NONE;
 	packet->originated = packet->piece = false;
 	packet->backend = packet->out_interface = NONE;
+	packet->room = 0;
 	packet->next_hop = (be32){0};
 	packet->mode = FORWARD_NAT;
 	packet->tunnel = (struct tunnel){.source = {0}};

@@ -42,6 +42,7 @@ struct packet {
 	/* What has been decided about it; NONE and zero until then. */
 	uint32_t backend;      /* stable id */
 	uint32_t out_interface;
+	uint32_t room;         /* bytes of the IP packet that the way out takes at once */
 	be32 next_hop;
 	uint8_t mode;          /* enum forward_mode that it leaves in; NAT, too, for what is routed */
 	struct tunnel tunnel;  /* ipip and gue: its outer header */

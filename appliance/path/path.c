@@ -272,8 +272,8 @@ static enum verdict route_packet(struct path *path, struct packet *packet)
 	if (!bystander && snapshot_local_find(path->snapshot, packet->source) != NONE &&
 	    !is_holders(path, packet))
 		return DROP_ip_source_is_ours;
-	bool heard = is_from_backend_side(path, packet) && packet->fragment != FRAGMENT_LATER &&
-		     heartbeat_heard(path, packet);
+	bool heard = path->listens && is_from_backend_side(path, packet) &&
+		     packet->fragment != FRAGMENT_LATER && heartbeat_heard(path, packet);
 	if (bystander)
 		return bridge_packet(path, packet);
 	enum verdict verdict = receive_packet(path, packet, local, heard);
@@ -356,13 +356,20 @@ static enum verdict receive_arp(struct path *path, struct frame *frame, uint32_t
 					   arp_receive(path, frame);
 }
 
+static enum verdict receive_ipv4(struct path *path, struct packet *packet)
+{
+	enum verdict verdict;
+
+	return serve_known(path, packet, &verdict) ? verdict : route_packet(path, packet);
+}
+
 static struct outcome handle(struct path *path, struct frame *frame, struct arrival *arrival)
 {
 	struct outcome outcome = {.backend = NONE, .interface = NONE};
 
 	switch (arrival->as) {
 	case ARRIVED_PACKET:
-		outcome.verdict = route_packet(path, &arrival->packet);
+		outcome.verdict = receive_ipv4(path, &arrival->packet);
 		outcome.backend = arrival->packet.backend;
 		outcome.interface = arrival->packet.out_interface;
 		break;

@@ -278,6 +278,67 @@ static enum verdict serve_each(struct path *path, struct packet *super)
 	return forwarded ? VERDICT_FORWARDED : verdict;
 }
 
+/* The flow's side has been asked everything. What counts, or has a first packet, is asked every time. */
+static void note_vetted(struct path *path, const struct packet *packet, struct flow *flow,
+			enum flow_direction direction)
+{
+	if (path->snapshot->bridge.on || flow_is_direct(flow) || flow->limited ||
+	    flow->proxy != PROXY_OFF ||
+	    snapshot_local_find(path->snapshot, packet->source) != NONE)
+		return;
+	if (flow->epoch != path->epoch)
+		flow->vetted = 0;
+	flow->vetted |= (uint8_t)(1U << direction);
+	flow->epoch = path->epoch;
+}
+
+/* The flow that a packet is of and that is vetted on its side; NULL. */
+static struct flow *vetted_flow(struct path *path, const struct packet *packet,
+				enum flow_direction *ret_direction)
+{
+	struct flow *flow = &path->flows.flow[packet->likely / 2];
+	enum flow_direction direction = packet->likely % 2;
+
+	if (packet->likely == FLOW_INDEX_NONE || flow->epoch != path->epoch ||
+	    !(flow->vetted & 1U << direction) ||
+	    !flow_has_tuple(flow, direction, &packet->tuple) ||
+	    flow_expired(&path->flows, flow, path->now_ns))
+		return NULL;
+	*ret_direction = direction;
+	return flow;
+}
+
+/* True for a packet that may have a fate of its own for what it is, not for whose it is. */
+static bool is_special(const struct packet *packet)
+{
+	return packet->fragment != FRAGMENT_NONE || flow_life_is_syn(packet->tcp_flags) ||
+	       packet->ethernet->destination.byte[0] & 1;
+}
+
+bool serve_known(struct path *path, struct packet *packet, enum verdict *ret_verdict)
+{
+	const struct snapshot *snapshot = path->snapshot;
+	enum flow_direction direction;
+	struct flow *flow = vetted_flow(path, packet, &direction);
+
+	if (!flow || is_special(packet))
+		return false;
+	bool from_backends = snapshot->interface[packet->frame->interface].sides & SIDE_BACKEND;
+	if (direction == FLOW_REPLY) {
+		if (!from_backends)
+			return false;
+		if (path->listens)
+			heartbeat_heard(path, packet);
+		*ret_verdict = reply_by_flow(path, packet, flow);
+		return true;
+	}
+	if ((from_backends && path->listens) ||
+	    !path_backend_alive(path, snapshot_backend_of(snapshot, flow->backend)))
+		return false;
+	*ret_verdict = forward_flow(path, packet, flow);
+	return true;
+}
+
 enum verdict serve_client(struct path *path, struct packet *packet)
 {
 	const struct snapshot *snapshot = path->snapshot;
@@ -292,8 +353,10 @@ enum verdict serve_client(struct path *path, struct packet *packet)
 	if (goes_on && is_cut(packet, flow_requests_left(&path->flows, flow) != FLOW_NO_LIMIT,
 			      flow->proxy))
 		return serve_each(path, packet);
-	if (goes_on)
+	if (goes_on) {
+		note_vetted(path, packet, flow, FLOW_FORWARD);
 		return forward_flow(path, packet, flow);
+	}
 	if (flow)
 		flow_close(&path->flows, flow, reason);
 	uint32_t index = snapshot_service_find(snapshot, packet->destination,
@@ -355,8 +418,10 @@ static struct flow *flow_replied(struct path *path, const struct packet *packet)
 
 	if (!flow || direction != FLOW_REPLY)
 		return NULL;
-	if (!flow_ends_for_reply(path, flow, &reason))
+	if (!flow_ends_for_reply(path, flow, &reason)) {
+		note_vetted(path, packet, flow, FLOW_REPLY);
 		return flow;
+	}
 	flow_close(&path->flows, flow, reason);
 	return NULL;
 }

@@ -9,6 +9,11 @@
 #include "appliance/path/internal.h"
 
 /* A TCP or UDP packet to a VIP. */
+/* A packet of a flow that was vetted on this side, under the snapshot in force: what a packet is asked
+ * before it comes to its flow, and the flow before it is used, has the same answer for all of its
+ * packets until the next snapshot. False: it is not, or this one is to be asked all the same. */
+bool serve_known(struct path *path, struct packet *packet, enum verdict *ret_verdict);
+
 enum verdict serve_client(struct path *path, struct packet *packet);
 /* True where the client's next packet goes on to the flow's backend, unless it is a SYN. */
 bool serve_flow_stands(const struct path *path, const struct flow *flow);

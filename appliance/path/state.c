@@ -120,12 +120,27 @@ static void adopt_slots(struct path *path, const struct snapshot *snapshot)
 	}
 }
 
+/* True where any packet from the backends' side may count as a heartbeat. */
+static bool listens(const struct snapshot *snapshot)
+{
+	for (uint32_t i = 0; i < snapshot->registrations; i++)
+		if (!snapshot->registration[i].heartbeat_port.raw)
+			return true;
+	for (uint32_t i = 0; i < snapshot->targets; i++)
+		if (snapshot->target[i].type == PROBE_HEARTBEAT &&
+		    !snapshot->target[i].heartbeat_port.raw)
+			return true;
+	return false;
+}
+
 void path_publish(struct path *path, const struct snapshot *snapshot, uint64_t now_ns)
 {
 	const struct snapshot *old = path->snapshot == &nothing ? NULL : path->snapshot;
 
 	path->now_ns = now_ns;
 	path->snapshot = snapshot;
+	path->epoch++;
+	path->listens = listens(snapshot);
 	adopt_slots(path, snapshot);
 	neighbor_published(path, old, snapshot);
 	arp_published(path, old, snapshot);
