@@ -4,6 +4,7 @@ On a shared machine that is what makes two measurements of the same thing differ
 what is disturbed is measured again, a few times, and told when it does not get better.
 """
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -44,20 +45,34 @@ def spent_seconds(pids):
     return ticks / TICKS
 
 
+def _ended_seconds():
+    """By children of this process that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+class _Patience:
+    tries = TRIES
+
+
 def undisturbed(processes, measure):
-    """measure()'s result, of a time in which hardly anybody but `processes` had work to do, if there
-    is one. measure() may add to them."""
+    """measure()'s result, of a time in which hardly anybody had work to do but `processes`, to which
+    measure() may add, and those that it starts and waits for; if there is such a time."""
     kernel = _kernel_threads()
-    for number in range(TRIES):
+
+    def others_seconds():
         own = [process.pid for process in processes] + kernel
-        begin, busy, spent = time.monotonic(), _busy_seconds(), spent_seconds(own)
-        result = measure()
-        own = [process.pid for process in processes] + kernel
-        others = _busy_seconds() - busy - (spent_seconds(own) - spent)
-        share = others / (time.monotonic() - begin)
-        if share < TOLERATED:
-            return result
-        if number + 1 < TRIES:
+        return _busy_seconds() - spent_seconds(own) - _ended_seconds()
+
+    for number in range(_Patience.tries):
+        if number:
             time.sleep(PATIENCE_SECONDS)
+        begin, others = time.monotonic(), others_seconds()
+        result = measure()
+        share = (others_seconds() - others) / (time.monotonic() - begin)
+        if share < TOLERATED:
+            _Patience.tries = TRIES
+            return result
     rows.progress(f"others take {100 * share:.0f} % of a core all the while")
+    _Patience.tries = 1
     return result
