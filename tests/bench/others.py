@@ -1,7 +1,8 @@
 """How much of the machine went to others while something was measured.
 
 On a shared machine that is what makes two measurements of the same thing differ by a factor of two. So
-what is disturbed is measured again, a few times, and told when it does not get better.
+what is disturbed is measured again, a few times, and told when it does not get better; from then on
+once only, until there is a quiet moment again, so that the run has an end.
 """
 import os
 import resource
