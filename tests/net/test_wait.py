@@ -1,6 +1,8 @@
 """How the packet path waits while there is nothing to do: set global wait {adaptive|busy|sleep}."""
+import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -32,6 +34,17 @@ def datagrams(lab):
 def ask(datagrams, text):
     datagrams.send(text.encode())
     assert datagrams.recv(100).decode() == f"b1 {text}"
+
+
+def late(datagrams):
+    """A datagram that still comes, or None."""
+    datagrams.settimeout(0.2)
+    try:
+        return datagrams.recv(100)
+    except TimeoutError:
+        return None
+    finally:
+        datagrams.settimeout(5)
 
 
 def path(appliance):
@@ -76,6 +89,31 @@ def test_a_change_loses_no_packet(appliance, echo, datagrams):
             assert change.wait(10) == 0
     assert appliance.show("stats")["total"]["ring_lost"] == 0
     assert appliance.show("status")["wait"] == wait
+
+
+def test_without_the_cpu_for_a_while_it_loses_no_packet(appliance, echo, datagrams):
+    """A ring holds what 32 blocks hold, and a block stays open for 8 ms at least: that is 256 ms of a
+    modest rate. The packets are further apart than the single millisecond of a ring without wake-up."""
+    appliance.configure(ECHO)
+    ask(datagrams, "first")   # from now on the neighbors are known
+    count, patience = 100, 0.24
+    for attempt in range(50):   # a machine that is too busy may not send them in time
+        numbers = {f"{attempt}.{number}" for number in range(count)}
+        appliance.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        for position, number in enumerate(numbers):
+            while time.monotonic() - began < position * patience * 0.8 / count:
+                pass
+            datagrams.send(number.encode())
+        took = time.monotonic() - began
+        appliance.process.send_signal(signal.SIGCONT)
+        if took < patience:
+            break
+        wait_until(lambda: not late(datagrams), 10, "what came is taken from the socket")
+    else:
+        pytest.skip("this machine is too busy to send in time")
+    assert {datagrams.recv(100).decode()[3:] for _ in numbers} == numbers
+    assert appliance.show("stats")["total"]["ring_lost"] == 0
 
 
 def test_status_tells_what_wakes(appliance):
