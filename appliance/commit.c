@@ -50,6 +50,13 @@ static void say_restart(const struct control *control, const struct config *cand
 		say(say_context, "flow-table is in force from the next start of lbd");
 }
 
+static void say_busy(const struct control *control, const struct config *candidate,
+		     appliance_say *say, void *say_context)
+{
+	if (config_global(control->running)->wait != config_global(candidate)->wait)
+		control_say_waiting(control, candidate, say, say_context);
+}
+
 /* Everything that can fail, before anything changes. */
 static int prepare(struct control *control, const struct config *candidate, appliance_say *say,
 		   void *say_context, struct config **ret_serving, struct compiled **ret_compiled,
@@ -60,6 +67,7 @@ static int prepare(struct control *control, const struct config *candidate, appl
 	if (result)
 		return result;
 	say_restart(control, candidate, say, say_context);
+	say_busy(control, candidate, say, say_context);
 	return control_compile(control, candidate, ret_serving, ret_compiled, error, error_size);
 }
 

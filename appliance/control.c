@@ -317,6 +317,15 @@ static void say_warning(void *context, const char *sentence)
 	journal_say(context, "warning: %s", sentence);
 }
 
+void control_say_waiting(const struct control *control, const struct config *config,
+			 appliance_say *say, void *say_context)
+{
+	if (config_global(config)->wait == WAIT_BUSY && control->loop &&
+	    !loop_is_pinned(control->loop))
+		say(say_context, "wait busy without a CPU of its own (lbd --cpu N): what else runs "
+				 "there delays packets by milliseconds");
+}
+
 /* A release may have come to be stricter than the one that stored it: that is no reason to stop. */
 static void say_what_is_odd(struct control *control, const struct config *config)
 {
@@ -346,6 +355,7 @@ int control_start(struct control *control, struct config *config, uint64_t at, c
 	if (control->ports) {
 		control_links(control);
 		ports_warn_of_kernel(control->ports, config);
+		control_say_waiting(control, config, say_warning, control->journal);
 	}
 	return 0;
 }

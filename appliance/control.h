@@ -72,6 +72,10 @@ void control_events(struct control *control);
 void control_tick(struct control *control, uint64_t now_ns);
 uint64_t control_deadline(const struct control *control);
 
+/* Says where a path that never sleeps has no CPU of its own. */
+void control_say_waiting(const struct control *control, const struct config *config,
+			 appliance_say *say, void *say_context);
+
 /* What counts on the wall clock, nanoseconds since 1970. */
 int64_t wall_clock_ns(void);
 

@@ -6,6 +6,7 @@
 #ifndef APPLIANCE_LOOP_H
 #define APPLIANCE_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,8 @@ void loop_set_capture(struct loop *loop, struct capture *capture);
 void loop_set_wait(struct loop *loop, enum wait_mode wait);
 /* What rings are to be opened with, so that their packets wake it; NULL: they cannot. */
 const struct wake *loop_wake(const struct loop *loop);
+/* Whether it has been given a CPU. */
+bool loop_is_pinned(const struct loop *loop);
 /* Which frames the path traces; NULL: all. On the path's thread, in an errand of the caller's. */
 void loop_set_trace_filter(struct loop *loop, struct frame_filter *filter);
 

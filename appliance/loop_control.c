@@ -114,6 +114,7 @@ int loop_start(struct loop **ret_loop, const struct loop_options *options, struc
 	loop->mailbox = mailbox;
 	loop->warn = warn;
 	loop->epoll_fd = -1;
+	loop->pinned = options->cpu >= 0;
 	result = take_memory(loop, &options->limits);
 	if (result)
 		goto fail;
@@ -246,6 +247,11 @@ void loop_stats(struct loop *loop, struct loop_stats *ret_stats)
 const struct wake *loop_wake(const struct loop *loop)
 {
 	return loop->wake;
+}
+
+bool loop_is_pinned(const struct loop *loop)
+{
+	return loop->pinned;
 }
 
 void loop_set_wait(struct loop *loop, enum wait_mode wait)

@@ -22,6 +22,7 @@ struct loop {
 	void *memory;
 	size_t memory_size;
 	int epoll_fd;
+	bool pinned;
 	struct wake *wake;      /* NULL: packets do not wake, only blocks of them do */
 	struct idle idle;
 	uint64_t next_tick_ns;

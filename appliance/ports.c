@@ -363,12 +363,32 @@ static void warn_of_forwarding(struct ports *ports, const char *name)
 	fclose(file);
 }
 
+/* What would make another CPU do the work of receiving, one packet at a time, in between. */
+static void warn_of_steering(struct ports *ports, const char *name)
+{
+	char path[96], mask[256] = "";
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/queues/rx-0/rps_cpus", name);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return;
+	if (fgets(mask, sizeof(mask), file) && strpbrk(mask, "123456789abcdef"))
+		journal_say(ports->journal,
+			    "warning: the host steers packets of %s to other CPUs by software (RPS, "
+			    "%.*s in %s), which slows them; set it to 0", name,
+			    (int)strcspn(mask, "\n"), mask, path);
+	fclose(file);
+}
+
 void ports_warn_of_kernel(struct ports *ports, const struct config *config)
 {
 	struct kernel_look look = {.ports = ports, .config = config};
 
 	link_addresses(ports->watch, warn_of_address, &look);
-	for (unsigned i = 0; i < config_count(config, KIND_INTERFACE); i++)
-		warn_of_forwarding(ports, ((const struct config_interface *)
-						   config_at(config, KIND_INTERFACE, i))->name);
+	for (unsigned i = 0; i < config_count(config, KIND_INTERFACE); i++) {
+		const struct config_interface *interface = config_at(config, KIND_INTERFACE, i);
+
+		warn_of_forwarding(ports, interface->name);
+		warn_of_steering(ports, interface->name);
+	}
 }

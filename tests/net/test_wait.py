@@ -78,6 +78,7 @@ def test_a_packet_after_silence_is_answered(appliance, echo, datagrams, wait):
 
 def test_a_change_loses_no_packet(appliance, echo, datagrams):
     appliance.configure(ECHO)
+    ask(datagrams, "first")   # from now on the neighbors are known
     for turn in range(30):
         wait = MODES[turn % len(MODES)]
         numbers = {str(turn * 100 + i) for i in range(100)}
@@ -130,3 +131,40 @@ def test_without_the_right_to_bpf_it_says_so_once_and_works(make_appliance, echo
     assert appliance.show("status")["wake_up"] == "block timer"
     for number in range(30):
         ask(datagrams, str(number))
+
+
+def warnings(appliance):
+    return [row["event"] for row in appliance.show("events") if row["event"].startswith("warning")]
+
+
+def test_busy_without_a_cpu_of_its_own_is_warned_of(make_appliance):
+    appliance = make_appliance().start()
+    said = appliance.lb("set global wait busy")
+    assert "wait busy without a CPU of its own" in said.output + said.error
+    said = appliance.lb("set global wait busy seed 7")
+    assert "wait busy" not in said.output + said.error
+    appliance.stop()
+    appliance.start()
+    (warning,) = warnings(appliance)
+    assert "wait busy without a CPU of its own" in warning
+    appliance.stop()
+    appliance.arguments = ("--cpu", "0")
+    appliance.start()
+    assert not warnings(appliance)
+
+
+def test_packets_steered_by_software_are_warned_of(make_appliance):
+    appliance = make_appliance()
+    mask = "/sys/class/net/int/queues/rx-0/rps_cpus"
+    # /sys shows the interfaces of the namespace that it is mounted in.
+    appliance.before = ("unshare", "--mount", "sh", "-c",
+                        f'mount -t sysfs sysfs /sys && echo 1 >{mask} && exec "$@"', "sh")
+    appliance.start()
+    appliance.configure(INTERFACES)
+    (warning,) = warnings(appliance)
+    assert "packets of int to other CPUs by software (RPS, 1 in" in warning
+    appliance.stop()
+    appliance.before = ("unshare", "--mount", "sh", "-c",
+                        f'mount -t sysfs sysfs /sys && echo 0 >{mask} && exec "$@"', "sh")
+    appliance.start()
+    assert not warnings(appliance)
