@@ -61,6 +61,8 @@ int          0          0         0     0        0           0          0     0 
 
 total:
 
+path:
+
 flows:
 $ lb -c "show drops ext"
 no drops
