@@ -7,7 +7,7 @@
 #include "tests/proof/flow/map.h"
 #include "tests/proof/flow/search.h"
 
-enum { TCP = 6, UDP = 17, FACTS = 32, FLAGS = 256 };
+enum { TCP = 6, UDP = 17, FACTS = 32, FLAGS = 256, CAPACITIES = 100 };
 
 #define MS_NS UINT64_C(1000000)
 
@@ -91,16 +91,23 @@ static void check_times(void)
 	check_ms(UINT64_MAX);
 }
 
+static void *memory_of(uint32_t capacity)
+{
+	void *memory = aligned_alloc(FLOW_MEMORY_ALIGNMENT, flow_table_size(capacity));
+
+	if (!memory)
+		exit(2);
+	return memory;
+}
+
 /* A table may have no hook. */
 static void check_no_hook(void)
 {
 	struct flow_birth birth = {.forward.protocol = UDP};
 	struct flow_table table;
 	struct flow *flow;
-	void *memory = aligned_alloc(FLOW_MEMORY_ALIGNMENT, flow_table_size(1));
+	void *memory = memory_of(1);
 
-	if (!memory)
-		exit(2);
 	flow_table_init(&table, memory, 1, 0, NULL, NULL);
 	if (flow_insert(&table, &birth, flow_hash(&birth.forward, 0), 0, &flow) != FLOW_INSERTED)
 		violated("an empty table takes no flow");
@@ -111,6 +118,22 @@ static void check_no_hook(void)
 	free(memory);
 }
 
+/* "Half-open flows hold at most 1/8 of the table", one at least. */
+static void check_half_open_share(void)
+{
+	for (uint32_t capacity = 1; capacity <= CAPACITIES; capacity++) {
+		const struct map map = {.capacity = capacity};
+		struct flow_table table;
+		void *memory = memory_of(capacity);
+
+		flow_table_init(&table, memory, capacity, 0, NULL, NULL);
+		if (table.half_open_max != map_half_open_max(&map))
+			violated("of %u flows %u may be half-open; expected: %u", capacity,
+				 table.half_open_max, map_half_open_max(&map));
+		free(memory);
+	}
+}
+
 int main(void)
 {
 	uint64_t cases;
@@ -118,6 +141,7 @@ int main(void)
 	check_words();
 	check_times();
 	check_no_hook();
+	check_half_open_share();
 	cases = check_life();
 	if (search_has_violation())
 		search_tell_violation();
