@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,7 +29,6 @@
 enum {
 	COUNT_MAX = 1000000,
 	ANSWER_NS = 100000000,  /* what takes longer is lost, and counted as this */
-	NICE = -20,
 	FLOWS = 16,             /* by turns */
 };
 
@@ -73,14 +71,13 @@ static int open_in(char *place, struct sockaddr_ll *ret_address)
 	return fd;
 }
 
-static void be_urgent_on(int cpu)
+static void pin(int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET((unsigned)cpu, &set);
 	need(!sched_setaffinity(0, sizeof(set), &set), "CPU");
-	need(!setpriority(PRIO_PROCESS, 0, NICE), "priority");
 }
 
 /* The round trip. */
@@ -127,7 +124,7 @@ int main(int count, char **words)
 		return 2;
 	}
 	fd = open_in(words[1], &own);
-	be_urgent_on(atoi(words[2]));
+	pin(atoi(words[2]));
 	memcpy(packet.ethernet, &mac, ETH_ALEN);
 	memcpy(packet.ethernet + 3, own.sll_addr, ETH_ALEN);
 	spacing_ns = strtoull(words[8], NULL, 10) * 1000;

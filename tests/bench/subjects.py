@@ -4,13 +4,12 @@ A subject has one core for its threads; those that live in the kernel work on th
 as they do in any machine. `to` is where the generator's packets go: the VIP, or a backend where the
 subject only forwards.
 """
-import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from bed import APPLIANCE_CPU, CLIENTS_PREFIX, PORT, SERVER_MAC, TOOLS
+from bed import APPLIANCE_CPU, CLIENTS_PREFIX, PORT, SERVER_MAC, TOOLS, make_urgent
 from lab import BACKENDS, CLIENT, CLIENT_MAC, EXT, INT, VIP, Appliance, wait_until   # by bed's path
 
 SOME_BACKEND = BACKENDS["b2"]
@@ -18,14 +17,6 @@ SOME_BACKEND = BACKENDS["b2"]
 
 class Unavailable(Exception):
     """It cannot run here; the reason is for the report."""
-
-
-NICE = -20
-
-
-def make_urgent(process):
-    for thread in os.listdir(f"/proc/{process.pid}/task"):
-        os.setpriority(os.PRIO_PROCESS, int(thread), NICE)
 
 
 class Subject:
@@ -42,7 +33,7 @@ class Subject:
         self.process = None   # where it is one
         self.start()
         if self.process and self.urgent:
-            make_urgent(self.process)
+            make_urgent(self.process.pid)
 
     def start(self):
         raise NotImplementedError

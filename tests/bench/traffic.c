@@ -18,8 +18,7 @@
  *     start, stop        stop tells what was sent and what arrived since start
  *     run MS             both, that far apart
  *
- * With `shared 1` the thread sleeps between bursts and is no more urgent than others, for layouts where
- * the CPU is not its own.
+ * With `shared 1` the thread sleeps between bursts, for layouts where the CPU is not its own.
  * It knows nothing of who forwards; it changes interfaces only by its own programs, which go with
  * it or with the namespaces.
  */
@@ -38,7 +37,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -58,7 +56,6 @@ enum {
 	SETTLE_MS = 20,         /* frames in flight: unchanged counts for that long, and none is */
 	SETTLE_TRIES = 100,
 	CPUS_MAX = 256,
-	NICE = -20,             /* a NIC waits for nobody */
 };
 
 struct place {
@@ -234,8 +231,6 @@ static void *run(void *argument)
 	CPU_SET((unsigned)traffic->cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
 		fail("no CPU %d: %s", traffic->cpu, strerror(errno));
-	if (!traffic->shared && setpriority(PRIO_PROCESS, 0, NICE))
-		fail("not more urgent than others: %s", strerror(errno));
 	traffic->started_ns = now_ns();
 	traffic->generator->next_ps = traffic->started_ns * 1000;
 	if (traffic->shared && traffic->rate)
