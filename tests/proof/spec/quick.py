@@ -7,7 +7,7 @@ from search import Search
 from searches import plans
 from subject import Died
 
-FRAMES, STATES = 1200, 400
+FRAMES, STATES = 2500, 700
 
 
 def main(program, colliding):
