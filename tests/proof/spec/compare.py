@@ -1,5 +1,7 @@
 """Both sides by side: the same orders for the specification and for the program, and the first
 difference, told so that a network engineer can see it."""
+from collections import Counter
+
 from section4 import REASONS, STATES, UNLIMITED
 from subject import NONE
 from wire import IPV4, MILLISECOND, dotted, n16, n32
@@ -94,15 +96,12 @@ def check_tables(spec, config, tables):
             raise Difference(f"pool {name} has {'no ' if table is None else 'a '}table")
         if not table:
             continue
-        slots = dict.fromkeys(weights, 0)
-        for i in table:
-            key = config.members[name][i].key
-            if key not in slots:
-                raise Difference(f"the table of pool {name} has a slot for {shown(key)}")
-            slots[key] += 1
+        slots = {config.members[name][i].key: n for i, n in Counter(table).items()}
+        for key in slots.keys() - weights.keys():
+            raise Difference(f"the table of pool {name} has a slot for {shown(key)}")
         for key, weight in weights.items():
-            if abs(slots[key] * sum(weights.values()) - len(table) * weight) >= sum(weights.values()):
-                raise Difference(f"{shown(key)} has {slots[key]} slots for weight {weight}")
+            if abs(slots.get(key, 0) * sum(weights.values()) - len(table) * weight) >= sum(weights.values()):
+                raise Difference(f"{shown(key)} has {slots.get(key, 0)} slots for weight {weight}")
 
 
 def shown(backend):

@@ -81,8 +81,8 @@ class Search:
             flows.append((place, f.forward, f.backend, f.source_port, f.mode, f.requests, f.responses,
                           None if f.expired(now) else now - f.last, f.replied, f.shaken, f.client_fin,
                           f.backend_fin, f.reset))
-        heard = sorted((target, now - at) for target, at in spec.heard_at.items()
-                       if spec.health[target] == "up")
+        heard = sorted((target, -1 if spec.silent_since(target) else now - at)
+                       for target, at in spec.heard_at.items() if spec.health[target] == "up")
         memory = sorted(place for place, (until, _) in spec.exhausted.items() if now < until)
         return (node.snapshot, now % self.grid != 0, tuple(sorted(flows)), tuple(heard),
                 tuple(memory))
