@@ -53,7 +53,8 @@ static void check_completion(const char *line)
 	const char *blank = strrchr(line, ' ');
 	struct completion_of of = {line, blank ? blank + 1 : line};
 
-	if (strchr(line, '\t') || strchr(line, '"') || strchr(line, '\''))
+	/* Where words do not end at blanks alone, which one it is is not known here. */
+	if (strpbrk(line, "\t\"'#"))
 		of.typed = "";
 	session_complete(talker.session, line, on_candidate, &of);
 	session_help(talker.session, line);
