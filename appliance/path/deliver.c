@@ -84,7 +84,8 @@ bool deliver_find(struct path *path, struct packet *packet, const struct deliver
 		  enum verdict *ret_drop)
 {
 	packet->mode = delivery->mode;
-	packet->tunnel = tunnel_to(delivery->address, packet->hash);
+	if (tunnel_overhead(delivery->mode))
+		packet->tunnel = tunnel_to(delivery->address, packet->hash);
 	packet->growth = delivery->proxy ? (uint8_t)proxy_size(packet) : 0;
 	*ret_drop = DROP_too_big;
 	if (packet->growth && outgrows_udp(packet))

@@ -171,8 +171,8 @@ enum flow_inserted flow_insert(struct flow_table *table, const struct flow_birth
 	return FLOW_INSERTED;
 }
 
-/* A packet has shown something new. Where it brings the end nearer, the wheel has to know. */
-static void learn(struct flow_table *table, struct flow *flow, uint8_t seen)
+/* Where it brings the end nearer, the wheel has to know. */
+void flow_learn(struct flow_table *table, struct flow *flow, uint8_t seen)
 {
 	uint64_t before_ns = flow_life_timeout_ns(flow->state, flow->idle_ms);
 
@@ -183,28 +183,6 @@ static void learn(struct flow_table *table, struct flow *flow, uint8_t seen)
 	flow->state = (uint8_t)flow_life_state(flow->forward.protocol, seen);
 	if (flow_life_timeout_ns(flow->state, flow->idle_ms) < before_ns)
 		wheel_add(&table->wheel, index_of(table, flow), flow_end_ns(table, flow));
-}
-
-/* Whoever speaks now was heard at last_ns from now on; the other side was so until now. */
-static void take_turns(struct flow_table *table, struct flow *flow, enum flow_direction direction)
-{
-	if (flow->last_side == direction)
-		return;
-	table->meter[index_of(table, flow)].earlier_ns = flow->last_ns;
-	flow->last_side = (uint8_t)direction;
-}
-
-void flow_touch(struct flow_table *table, struct flow *flow, enum flow_direction direction,
-		uint8_t tcp_flags, uint64_t now_ns)
-{
-	uint8_t seen = flow_life_see(flow->seen, direction, tcp_flags, flow->sees_replies);
-
-	if (flow->limited)
-		take_turns(table, flow, direction);
-	if (now_ns > flow->last_ns)
-		flow->last_ns = now_ns;
-	if (seen != flow->seen)
-		learn(table, flow, seen);
 }
 
 void flow_spend(struct flow_table *table, struct flow *flow, enum flow_direction direction,

@@ -166,11 +166,34 @@ struct flow *flow_find_at(struct flow_table *table, uint32_t reference,
 enum flow_inserted flow_insert(struct flow_table *table, const struct flow_birth *birth,
 			       uint64_t hash, uint64_t now_ns, struct flow **ret_flow);
 
+/* A packet has shown something new: `seen` are the facts with it. For flow_touch(). */
+void flow_learn(struct flow_table *table, struct flow *flow, uint8_t seen);
+
+/* Whoever speaks now was heard at last_ns from now on; the other side was so until now. */
+static inline void flow_take_turns(struct flow_table *table, struct flow *flow,
+				   enum flow_direction direction)
+{
+	if (flow->last_side == direction)
+		return;
+	table->meter[flow - table->flow].earlier_ns = flow->last_ns;
+	flow->last_side = (uint8_t)direction;
+}
+
 /* One more packet of the flow: refreshes it and follows its life. Where the client's SYN asks for
  * a fresh choice (flow_life_is_syn() and flow_life_closing()), the caller closes it instead, with
  * flow_life_end() as reason. A `now_ns` older than the last packet refreshes nothing. */
-void flow_touch(struct flow_table *table, struct flow *flow, enum flow_direction direction,
-		uint8_t tcp_flags, uint64_t now_ns);
+static inline void flow_touch(struct flow_table *table, struct flow *flow,
+			      enum flow_direction direction, uint8_t tcp_flags, uint64_t now_ns)
+{
+	uint8_t seen = flow_life_see(flow->seen, direction, tcp_flags, flow->sees_replies);
+
+	if (flow->limited)
+		flow_take_turns(table, flow, direction);
+	if (now_ns > flow->last_ns)
+		flow->last_ns = now_ns;
+	if (seen != flow->seen)
+		flow_learn(table, flow, seen);
+}
 
 /* Datagrams of the client that are within the flow's limits; FLOW_NO_LIMIT: any number. */
 static inline uint32_t flow_requests_left(const struct flow_table *table, const struct flow *flow)
