@@ -1,5 +1,6 @@
 #include "appliance/compile_pool.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,48 +32,54 @@ static struct compiled_pool *find_same(const struct compiled *current, const cha
 }
 
 /* A table that is not what it must be would send clients astray without a trace: rather none. */
-static bool build_table(struct compiled_pool *pool)
+static int build_table(struct compiled_pool *pool)
 {
 	void *scratch = malloc(maglev_scratch_size(pool->members));
 	uint16_t *table = malloc(MAGLEV_SIZE * sizeof(*table));
-	bool built = scratch && table;
+	int result = scratch && table ? 0 : -ENOMEM;
 
-	if (built && maglev_build(table, pool->member, pool->members, pool->seed, scratch)) {
-		built = maglev_certify(table, pool->member, pool->members, scratch);
-		pool->fingerprint = maglev_fingerprint(table, pool->member);
+	if (!result && maglev_build(table, pool->member, pool->members, pool->seed, scratch)) {
+		if (!maglev_certify(table, pool->member, pool->members, scratch))
+			result = -EBADMSG;
+		else
+			pool->fingerprint = maglev_fingerprint(table, pool->member);
 		pool->table = table;
 		table = NULL;
 	}
 	free(table);
 	free(scratch);
-	return built;
+	return result;
 }
 
-struct compiled_pool *compiled_pool_get(const struct compiled *current, const char *name,
-					const struct maglev_member *member, uint32_t members,
-					uint64_t seed)
+int compiled_pool_get(const struct compiled *current, const char *name,
+		      const struct maglev_member *member, uint32_t members, uint64_t seed,
+		      struct compiled_pool **ret_pool)
 {
 	struct compiled_pool *pool = find_same(current, name, member, members, seed);
+	int result = -ENOMEM;
 
 	if (pool) {
 		pool->references++;
-		return pool;
+		*ret_pool = pool;
+		return 0;
 	}
 	pool = calloc(1, sizeof(*pool));
 	if (!pool)
-		return NULL;
+		return -ENOMEM;
 	pool->references = 1;
 	pool->seed = seed;
 	pool->members = members;
 	pool->member = calloc(members ? members : 1, sizeof(*pool->member));
 	snprintf(pool->name, sizeof(pool->name), "%s", name);
-	if (pool->member)
+	if (pool->member) {
 		memcpy(pool->member, member, members * sizeof(*member));
-	if (!pool->member || !build_table(pool)) {
-		compiled_pool_put(pool);
-		return NULL;
+		result = build_table(pool);
 	}
-	return pool;
+	if (result)
+		compiled_pool_put(pool);
+	else
+		*ret_pool = pool;
+	return result;
 }
 
 void compiled_pool_put(struct compiled_pool *pool)

@@ -6,10 +6,10 @@
 #include "appliance/compile.h"
 
 /* The table for these members: that of `current` where nothing has changed, else a new one, built
- * and certified. Members are copied. NULL where memory lacks. */
-struct compiled_pool *compiled_pool_get(const struct compiled *current, const char *name,
-					const struct maglev_member *member, uint32_t members,
-					uint64_t seed);
+ * and certified. Members are copied. 0, -ENOMEM, or -EBADMSG where the certificate is refused. */
+int compiled_pool_get(const struct compiled *current, const char *name,
+		      const struct maglev_member *member, uint32_t members, uint64_t seed,
+		      struct compiled_pool **ret_pool);
 void compiled_pool_put(struct compiled_pool *pool);
 
 #endif

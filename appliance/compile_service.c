@@ -1,5 +1,6 @@
 /* Targets, backends, pools and services of a snapshot. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "appliance/compile_pool.h"
@@ -143,11 +144,14 @@ static int compile_one_pool(struct work *work, const struct config_pool *pool, u
 	compiled->usable = count_usable(member, compiled->count);
 	if (!compiled->usable && fails_open(work->config, pool->name))
 		forget_health(work, compiled->first, member, compiled->count);
-	struct compiled_pool *built =
-		compiled_pool_get(work->compiler->current, pool->name, member, compiled->count,
-				  snapshot->seed);
-	if (!built)
-		return -ENOMEM;
+	struct compiled_pool *built;
+	int result = compiled_pool_get(work->compiler->current, pool->name, member,
+				       compiled->count, snapshot->seed, &built);
+	if (result == -EBADMSG)
+		snprintf(work->error, work->error_size, "the Maglev table of pool %s was built "
+			 "wrong and is not used: a fault of lbd itself", pool->name);
+	if (result)
+		return result;
 	work->compiled->pool[snapshot->pools++] = built;
 	compiled->maglev = built->table;
 	return 0;
