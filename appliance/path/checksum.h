@@ -21,29 +21,40 @@
 #include "appliance/path/frame.h"
 #include "appliance/path/packet.h"
 
-/* `sum` and the words of `length` bytes. An odd last byte is the first half of a word, so every
- * piece of a sum but the last has an even length. */
-uint64_t checksum_add(uint64_t sum, const void *bytes, size_t length);
-
-/* The sum of what TCP and UDP cover beyond their own bytes; `length` is that of header and payload
- * (RFC 768, RFC 9293 section 3.1). */
-uint64_t checksum_pseudo_header(be32 source, be32 destination, uint8_t protocol, uint16_t length);
-
 /* Sums are the same where they are so modulo 65535, but that only nothing adds up to 0: all else that
  * is a multiple of 65535 folds to 0xffff. */
 /*@ predicate congruent(integer a, integer b) = (a - b) % 0xffff == 0;
     predicate folds_to(integer sum, integer folded) =
       0 <= folded <= 0xffff && congruent(sum, folded) && (folded == 0 <==> sum == 0); */
 
+/* `sum` and the words of `length` bytes. An odd last byte is the first half of a word, so every
+ * piece of a sum but the last has an even length. */
+/*@ assigns \nothing; */
+uint64_t checksum_add(uint64_t sum, const void *bytes, size_t length);
+
+/* The sum of what TCP and UDP cover beyond their own bytes; `length` is that of header and payload
+ * (RFC 768, RFC 9293 section 3.1). */
+uint64_t checksum_pseudo_header(be32 source, be32 destination, uint8_t protocol, uint16_t length);
+
+/* Adds what a sum has carried beyond its lower 32 or 16 bits to them. */
+/*@ requires unit == 0x100000000 || unit == 0x10000;
+    assigns \nothing;
+    ensures \result == sum / unit + sum % unit;
+    ensures congruent(sum, \result) && (\result == 0 <==> sum == 0); */
+static inline uint64_t checksum_carry(uint64_t sum, uint64_t unit)
+{
+	return sum / unit + sum % unit;
+}
+
 /* The sum's 16 bits, uncomplemented. */
 /*@ assigns \nothing;
     ensures folds_to(sum, \result.raw); */
 static inline be16 checksum_fold(uint64_t sum)
 {
-	sum = sum / 0x100000000 + sum % 0x100000000;
-	sum = sum / 0x10000 + sum % 0x10000;
-	sum = sum / 0x10000 + sum % 0x10000;
-	return (be16){(uint16_t)(sum / 0x10000 + sum % 0x10000)};
+	sum = checksum_carry(sum, 0x100000000);
+	sum = checksum_carry(sum, 0x10000);
+	sum = checksum_carry(sum, 0x10000);
+	return (be16){(uint16_t)checksum_carry(sum, 0x10000)};
 }
 
 /* The field for a sum over bytes in which the field itself is zero. */

@@ -25,8 +25,8 @@ static bool read_inner(const struct quote *quote, enum forward_mode mode, struct
 
 	if (quote->l4_length < skipped + IPV4_SIZE_MIN + QUOTE_L4_MIN)
 		return false;
-	uint32_t present = quote->l4_length - skipped, header = (ip->version_ihl & 15U) * 4;
-	if (ip->version_ihl >> 4 != 4 || header < IPV4_SIZE_MIN ||
+	uint32_t present = quote->l4_length - skipped, header = ipv4_header_size(ip);
+	if (ip->version_ihl / 16 != 4 || header < IPV4_SIZE_MIN ||
 	    present < header + QUOTE_L4_MIN || from_be16(ip->fragment) & IPV4_OFFSET_MASK ||
 	    !checksum_is_right(checksum_add(0, ip, header)))
 		return false;

@@ -22,6 +22,7 @@ uint32_t packet_datagrams(const struct packet *packet)
 }
 
 /* The header's sum. Hardly any has options. */
+/*@ assigns \nothing; */
 static uint64_t sum_of_header(const struct ipv4 *ip, uint32_t header)
 {
 	uint32_t words[IPV4_SIZE_MIN / sizeof(uint32_t)];
@@ -64,6 +65,10 @@ static void begin(struct packet *packet, struct frame *frame, uint32_t header, u
 	packet->growth = packet->inserted = 0;
 }
 
+/*@ requires frame->length >= ETHERNET_SIZE;
+    requires \separated(packet, ret_drop, frame) && \base_addr(packet) != \base_addr(frame->data);
+    assigns *packet, *ret_drop;
+    ensures \result ==> ip_lies_in(packet, frame) && packet->fragment == FRAGMENT_NONE; */
 static bool parse_header(struct packet *packet, struct frame *frame, enum verdict *ret_drop)
 {
 	uint32_t present = frame->length - ETHERNET_SIZE;
@@ -73,9 +78,9 @@ static bool parse_header(struct packet *packet, struct frame *frame, enum verdic
 	if (present < IPV4_SIZE_MIN)
 		return false;
 	*ret_drop = DROP_ip_bad_version;
-	if (ip->version_ihl >> 4 != 4)
+	if (ip->version_ihl / 16 != 4)
 		return false;
-	uint32_t header = (ip->version_ihl & 15U) * 4;
+	uint32_t header = ipv4_header_size(ip);
 	*ret_drop = DROP_ip_bad_header_length;
 	if (header < IPV4_SIZE_MIN)
 		return false;
@@ -99,6 +104,10 @@ static bool parse_header(struct packet *packet, struct frame *frame, enum verdic
 	return true;
 }
 
+/*@ assigns \nothing;
+    ensures protocol == PROTOCOL_NUMBER_TCP ==> \result == TCP_SIZE_MIN;
+    ensures protocol == PROTOCOL_NUMBER_UDP ==> \result == UDP_SIZE;
+    ensures protocol == PROTOCOL_NUMBER_ICMP ==> \result == ICMP_SIZE; */
 static uint32_t l4_size_min(uint8_t protocol)
 {
 	switch (protocol) {
@@ -111,6 +120,10 @@ static uint32_t l4_size_min(uint8_t protocol)
 
 /* Where in its datagram the packet stands. A fragment that could overwrite the L4 header of its first
  * one, that ends past 65535, or that is not last and not a multiple of 8 long, is malformed. */
+/*@ requires packet->fragment == FRAGMENT_NONE;
+    assigns packet->fragment;
+    ensures \result && packet->fragment == FRAGMENT_FIRST && packet->protocol == PROTOCOL_NUMBER_ICMP ==>
+      packet->l4_length >= ICMP_SIZE; */
 static bool parse_fragment(struct packet *packet)
 {
 	uint16_t field = from_be16(packet->ip->fragment);
@@ -129,13 +142,17 @@ static bool parse_fragment(struct packet *packet)
 	return packet->l4_length && offset + packet->ip_length <= UINT16_MAX;
 }
 
+/*@ requires \base_addr(packet) != \base_addr(packet->l4);
+    assigns packet->tcp_flags, packet->source_port, packet->destination_port;
+    ensures \result ==>
+      TCP_SIZE_MIN <= ((struct tcp *)packet->l4)->offset / 16 * 4 <= packet->l4_length; */
 static bool parse_tcp(struct packet *packet)
 {
 	const struct tcp *tcp = packet_tcp(packet);
 
 	if (packet->l4_length < TCP_SIZE_MIN)
 		return false;
-	uint32_t header = (tcp->offset >> 4) * 4U;
+	uint32_t header = tcp->offset / 16 * 4U;
 	if (header < TCP_SIZE_MIN || header > packet->l4_length)
 		return false;
 	packet->tcp_flags = tcp->flags;
@@ -144,6 +161,8 @@ static bool parse_tcp(struct packet *packet)
 	return true;
 }
 
+/*@ assigns packet->source_port, packet->destination_port;
+    ensures \result ==> packet->l4_length >= UDP_SIZE; */
 static bool parse_udp(struct packet *packet)
 {
 	const struct udp *udp = packet_udp(packet);

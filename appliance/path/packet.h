@@ -65,12 +65,32 @@ static inline struct icmp *packet_icmp(const struct packet *packet) { return pac
 uint32_t packet_datagrams(const struct packet *packet);
 
 /* Not zero, loopback, multicast or broadcast: what one host can be sent from, and sent to. */
+/*@ assigns \nothing; */
 bool is_host_address(be32 address);
+
+/* What has been parsed lies in its frame: an IP header of 20 to 60 bytes behind Ethernet's, the L4 part
+ * behind that, and all of it before the frame's end. An L4 header is whole, where there is one. */
+/*@ predicate ip_lies_in(struct packet *p, struct frame *f) =
+      p->frame == f && (uint8_t *)p->ethernet == f->data &&
+      (uint8_t *)p->ip == f->data + ETHERNET_SIZE &&
+      (uint8_t *)p->l4 == (uint8_t *)p->ip + (p->ip_length - p->l4_length) &&
+      IPV4_SIZE_MIN <= p->ip_length - p->l4_length <= IPV4_SIZE_MAX &&
+      ETHERNET_SIZE + p->ip_length <= f->length;
+    predicate l4_is_whole(struct packet *p) =
+      p->fragment != FRAGMENT_LATER ==>
+      (p->protocol == PROTOCOL_NUMBER_TCP ==> p->l4_length >= TCP_SIZE_MIN &&
+       TCP_SIZE_MIN <= ((struct tcp *)p->l4)->offset / 16 * 4 <= p->l4_length) &&
+      (p->protocol == PROTOCOL_NUMBER_UDP ==> p->l4_length >= UDP_SIZE) &&
+      (p->protocol == PROTOCOL_NUMBER_ICMP ==> p->l4_length >= ICMP_SIZE); */
 
 /* Reads the IPv4 packet behind a frame's Ethernet header (SEMANTICS 2, items 3 to 5). Lengths come
  * from the IP header, never from the frame's end.
  * False: malformed, *ret_drop says how; the frame is unchanged.
  * Source: RFC 791, RFC 1122 section 3.2.1.3, RFC 1858, RFC 9293, RFC 768. */
+/*@ requires frame->length >= ETHERNET_SIZE;
+    requires \separated(packet, ret_drop, frame) && \base_addr(packet) != \base_addr(frame->data);
+    assigns *packet, *ret_drop;
+    ensures \result ==> ip_lies_in(packet, frame) && l4_is_whole(packet); */
 bool packet_parse_ipv4(struct packet *packet, struct frame *frame, enum verdict *ret_drop);
 
 /* Fills in the hash. */

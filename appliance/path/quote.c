@@ -14,11 +14,11 @@ bool quote_read(const struct packet *error, struct quote *ret_quote)
 
 	if (error->fragment != FRAGMENT_NONE || present < IPV4_SIZE_MIN + QUOTE_L4_MIN)
 		return false;
-	uint32_t header = (ip->version_ihl & 15U) * 4, total = from_be16(ip->total_length);
+	uint32_t header = ipv4_header_size(ip), total = from_be16(ip->total_length);
 	/* What follows a shorter packet are extensions of the error (RFC 4884). */
 	uint32_t quoted = total < present ? total : present;
 
-	if (ip->version_ihl >> 4 != 4 || header < IPV4_SIZE_MIN || quoted < header + QUOTE_L4_MIN ||
+	if (ip->version_ihl / 16 != 4 || header < IPV4_SIZE_MIN || quoted < header + QUOTE_L4_MIN ||
 	    from_be16(ip->fragment) & IPV4_OFFSET_MASK)
 		return false;
 	if (!checksum_is_right(checksum_add(0, ip, header)) || !checksum_verify(error))

@@ -77,13 +77,12 @@ bool rewrite_offset(const struct packet *packet, uint32_t bytes);
 /* One hop less; the caller has seen to it that the TTL is over 1 (RFC 1812 section 5.3.1). */
 static inline void rewrite_ttl(const struct packet *packet)
 {
-	/* TTL and protocol are one word of the header's sum. */
-	be16 *word = (be16 *)&packet->ip->ttl;
-	be16 before = *word;
+	/* TTL is the first byte of its word. */
+	const be16 one = to_be16(0x0100);
 
 	packet->ip->ttl--;
 	packet->ip->checksum = checksum_update(packet->ip->checksum,
-					       checksum_change16(before, *word));
+					       checksum_change16(one, (be16){0}));
 }
 
 #endif

@@ -34,7 +34,7 @@ static bool is_covered(const struct ipv4 *ip, const void *l4, uint32_t length)
  * nothing, and what an L4 checksum covers to the complement of its pseudo header. */
 static uint64_t sum_of_packet(const struct ipv4 *ip, uint32_t length)
 {
-	uint32_t header = (ip->version_ihl & 15U) * 4;
+	uint32_t header = ipv4_header_size(ip);
 	const uint8_t *l4 = (const uint8_t *)ip + header;
 	uint32_t l4_length = length - header;
 

@@ -22,6 +22,7 @@ enum {
 	ETHERNET_SIZE = 14,
 	VLAN_TAG_SIZE = 4,
 	IPV4_SIZE_MIN = 20,
+	IPV4_SIZE_MAX = 60,
 	TCP_SIZE_MIN = 20,
 	UDP_SIZE = 8,
 	ICMP_SIZE = 8,
@@ -55,6 +56,9 @@ struct WIRE ipv4 {
 	be32 source, destination;
 };
 _Static_assert(sizeof(struct ipv4) == IPV4_SIZE_MIN, "RFC 791");
+
+/* Bytes of the header with its options. */
+static inline uint32_t ipv4_header_size(const struct ipv4 *ip) { return ip->version_ihl % 16 * 4U; }
 
 enum {
 	IPV4_DONT_FRAGMENT = 0x4000,

@@ -16,7 +16,10 @@ uint32_t __builtin_bswap32(uint32_t x);
 /*@ assigns \nothing; */
 uint64_t __builtin_bswap64(uint64_t x);
 
-/*@ lemma multiple_between: \forall integer a, b, c;
+/*@ lemma multiple: \forall integer k; (0xffff * k) % 0xffff == 0;
+    lemma multiple_sum: \forall integer a, b;
+      a % 0xffff == 0 && b % 0xffff == 0 ==> (a + b) % 0xffff == 0;
+    lemma multiple_between: \forall integer a, b, c;
       (a - b) % 0xffff == 0 && (b - c) % 0xffff == 0 ==> (a - c) % 0xffff == 0;
     lemma fold_32: \forall integer s; s >= 0 ==>
       (s - (s % 0x100000000 + s / 0x100000000)) % 0xffff == 0;
