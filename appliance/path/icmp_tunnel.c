@@ -38,11 +38,13 @@ static bool read_inner(const struct quote *quote, enum forward_mode mode, struct
 		.l4 = (uint8_t *)ip + header,
 		.ip_length = present,
 		.l4_length = present - header,
-		.source = ip->source,
-		.destination = ip->destination,
-		.source_port = ports->source,
-		.destination_port = ports->destination,
-		.protocol = ip->protocol,
+		.tuple = {
+			.source = ip->source,
+			.destination = ip->destination,
+			.source_port = ports->source,
+			.destination_port = ports->destination,
+			.protocol = ip->protocol,
+		},
 	};
 	return true;
 }

@@ -346,6 +346,26 @@ static struct frame build_error(struct world *world, const struct world_sent *ab
 	return frame;
 }
 
+/* The table has nobody for its clients any more: only the flow knows. */
+static void an_error_about_a_flow_whose_backend_drains_is_told(void **state)
+{
+	(void)state;
+	for (enum forward_mode mode = FORWARD_IPIP; mode <= FORWARD_GUE; mode++) {
+		struct world *world = world_of(mode);
+		struct frame frame = build(world, PROTOCOL_NUMBER_TCP, 200, IPV4_DONT_FRAGMENT);
+
+		assert_int_equal(receive_alone(world, &frame), VERDICT_FORWARDED);
+		const struct world_sent about = world->frame[0];
+		world_set(world, KIND_BACKEND, "pool", "web", "address", "10.0.0.11:0", "admin",
+			  "drain");
+		world_publish(world);
+		frame = build_error(world, &about, 100, 0, 0);
+		assert_int_equal(receive_alone(world, &frame), VERDICT_CONSUMED);
+		assert_address(world_read(&world->frame[0]).destination, "198.51.100.7");
+		world_free(world);
+	}
+}
+
 /* Its frame ends with its memory, so that a sanitizer sees who reads on. */
 static void a_damaged_error_about_an_outer_header_is_dropped_or_told(void **state)
 {
@@ -395,6 +415,7 @@ int main(void)
 		cmocka_unit_test(what_leaves_no_room_for_a_fragment_is_too_big),
 		cmocka_unit_test(what_waits_for_its_neighbor_waits_wrapped),
 		cmocka_unit_test(a_flow_keeps_the_mode_that_it_was_born_with),
+		cmocka_unit_test(an_error_about_a_flow_whose_backend_drains_is_told),
 		cmocka_unit_test(a_damaged_error_about_an_outer_header_is_dropped_or_told),
 	};
 
