@@ -118,8 +118,16 @@ static void check_no_hook(void)
 	free(memory);
 }
 
-/* "Half-open flows hold at most 1/8 of the table", one at least. */
-static void check_half_open_share(void)
+static void check_begins_line(const char *what, const void *at, const void *memory, size_t size)
+{
+	size_t offset = (size_t)((const uint8_t *)at - (const uint8_t *)memory);
+
+	if (offset % FLOW_MEMORY_ALIGNMENT || offset % 64 || offset >= size)
+		violated("%s begin at byte %zu of the table's %zu", what, offset, size);
+}
+
+/* "Half-open flows hold at most 1/8 of the table", one at least; arrays begin with a cache line. */
+static void check_sizes(void)
 {
 	for (uint32_t capacity = 1; capacity <= CAPACITIES; capacity++) {
 		const struct map map = {.capacity = capacity};
@@ -130,6 +138,13 @@ static void check_half_open_share(void)
 		if (table.half_open_max != map_half_open_max(&map))
 			violated("of %u flows %u may be half-open; expected: %u", capacity,
 				 table.half_open_max, map_half_open_max(&map));
+		size_t size = flow_table_size(capacity);
+
+		check_begins_line("flows", table.flow, memory, size);
+		check_begins_line("buckets", table.index.bucket, memory, size);
+		check_begins_line("times of birth", table.cold, memory, size);
+		check_begins_line("meters", table.meter, memory, size);
+		check_begins_line("timers", table.wheel.occupied, memory, size);
 		free(memory);
 	}
 }
@@ -141,7 +156,7 @@ int main(void)
 	check_words();
 	check_times();
 	check_no_hook();
-	check_half_open_share();
+	check_sizes();
 	cases = check_life();
 	if (search_has_violation())
 		search_tell_violation();
