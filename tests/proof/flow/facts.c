@@ -1,5 +1,5 @@
-/* What the flow table's pure functions say, for all that they can be asked: every set of facts, every
- * TCP flag, either side; times around every whole ms; the words that an operator reads.
+/* What the flow table's pure functions say, for all that they can be asked: every set of facts,
+ * every TCP flag, either side; times around every whole ms; the words that an operator reads.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -160,7 +160,8 @@ int main(void)
 	cases = check_life();
 	if (search_has_violation())
 		search_tell_violation();
-	printf("%s\tlife of a flow: facts, flags, sides, times, words\tenumeration\tall\t%llu cases, %s\n",
+	printf("%s\tlife of a flow: facts, flags, sides, times, words\tenumeration\tall\t"
+	       "%llu cases, %s\n",
 	       search_has_violation() ? "FAIL" : "PASS", (unsigned long long)cases,
 	       search_has_violation() ? "a violation" : "no violation");
 	return search_has_violation();

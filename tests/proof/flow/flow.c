@@ -2,17 +2,17 @@
  * wheel.c) against the map of map.h, in every state that the worlds of world.c can reach.
  *
  * Compared after every operation: what find says of every tuple, from both sides; every record; the
- * reasons that the hook was told; live, half-open, created and closed; the free list; every entry of
- * the index and what each bucket counts as gone on; the timer of every flow, which may not come up
- * after its end; the deadline to sleep until.
+ * reasons that the hook was told; live, half-open, created and closed; the free list; every entry
+ * of the index and what each bucket counts as gone on; the timer of every flow, which may not come
+ * up after its end; the deadline to sleep until.
  *
  * States that differ by what cannot matter are one: the time is moved to a fixed origin, by whole
  * ticks; counters that only grow are left out; flows that have ended are as old as when it made no
- * difference any more. What may not matter is garbage whenever a state is loaded: free records, tags
- * of free entries, meters of flows without limits.
+ * difference any more. What may not matter is garbage whenever a state is loaded: free records,
+ * tags of free entries, meters of flows without limits.
  *
- * The wheel is a small one, of the same code, and hears a time in which a step is a power of two, so
- * that steps are whole ticks (stretch() in table.c, put between the table and the wheel by the
+ * The wheel is a small one, of the same code, and hears a time in which a step is a power of two,
+ * so that steps are whole ticks (stretch() in table.c, put between the table and the wheel by the
  * linker); order and equality of times are kept. A walk of many steps uses the table's own wheel.
  */
 #include <stdlib.h>

@@ -1,9 +1,9 @@
-/* Searches what becomes of one neighbor (appliance/path/neighbor.c, neighbor_table.c, hold.c, and the
- * requests of arp.c) against the states of RFC 4861 section 7.3.2 as SEMANTICS 7 has them: every state,
- * every instant around every deadline, frames that wait, two MACs that are claimed.
+/* Searches what becomes of one neighbor (appliance/path/neighbor.c, neighbor_table.c, hold.c, and
+ * the requests of arp.c) against the states of RFC 4861 section 7.3.2 as SEMANTICS 7 has them:
+ * every state, every instant around every deadline, frames that wait, two MACs that are claimed.
  *
- * Compared after every operation: state, MAC, deadline; every frame that left, in order, with its MACs;
- * what was told; what was counted, and under which reason.
+ * Compared after every operation: state, MAC, deadline; every frame that left, in order, with its
+ * MACs; what was told; what was counted, and under which reason.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -327,7 +327,8 @@ static void check_all(void)
 		if (i >= should_count)
 			violated("a %s leaves, and should not", is->question ? "question" : "frame");
 		else if (i >= sent_count)
-			violated("a %s should leave, and does not", want->question ? "question" : "frame");
+			violated("a %s should leave, and does not",
+				 want->question ? "question" : "frame");
 		else if (is->question != want->question || is->mac != want->mac ||
 			 is->number != want->number)
 			violated("%s %u goes to MAC %u; expected: %s %u to MAC %u",
@@ -479,8 +480,8 @@ static void store(void *state)
 		to->expected.changed_ns += SECOND_NS;
 }
 
-/* Empties the table and, where a neighbor is known, makes it anew, by the table's own functions. What
- * its state does not need is garbage. */
+/* Empties the table and, where a neighbor is known, makes it anew, by the table's own functions.
+ * What its state does not need is garbage. */
 static void load(const void *state)
 {
 	const struct state *from = state;
@@ -545,7 +546,8 @@ static void tell_state(FILE *out)
 	struct neighbor_slot *slot;
 	const struct neighbor *entry = entry_of(&slot);
 
-	fprintf(out, "  expected: state %u, MAC %u, %u questions, %s, %u frames wait, deadline now%+lld ns\n",
+	fprintf(out, "  expected: state %u, MAC %u, %u questions, %s, %u frames wait, deadline "
+		"now%+lld ns\n",
 		expected.state, expected.mac, expected.tries, expected.used ? "used" : "unused",
 		expected.held, (long long)(expected.deadline_ns - now_ns()));
 	if (entry)

@@ -27,7 +27,9 @@ static uint64_t stretch(uint64_t ns)
 {
 	uint64_t step = ns / STEP_NS + (ns % STEP_NS >= STEP_NS / 2);
 
-	return stretches && ns != UINT64_MAX ? step * (UINT64_C(1) << TABLE_STEP_SHIFT) + (ns - step * STEP_NS) : ns;
+	if (!stretches || ns == UINT64_MAX)
+		return ns;
+	return (step << TABLE_STEP_SHIFT) + (ns - step * STEP_NS);
 }
 
 void __real_wheel_add(struct wheel *wheel, uint32_t index, uint64_t deadline_ns);

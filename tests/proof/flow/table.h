@@ -1,7 +1,8 @@
-/* The table under search, its map, its time and what its hook was told: what the parts of the search share.
+/* The table under search, its map, its time and what its hook was told: what the parts of the
+ * search share.
  *
- * flow.c does operations, table_check.c compares, table_state.c writes states down and takes them up
- * again, table_words.c tells them to a person.
+ * flow.c does operations, table_check.c compares, table_state.c writes states down and takes them
+ * up again, table_words.c tells them to a person.
  */
 #ifndef PROOF_TABLE_H
 #define PROOF_TABLE_H

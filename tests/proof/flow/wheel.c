@@ -1,9 +1,9 @@
 /* Searches the timing wheel (appliance/path/wheel.c) against a list of deadlines.
  *
- * The list holds, for every member, the tick at which it has to come up: the first one at or after its
- * deadline, not before the cursor, not beyond the horizon; and the order, tick by tick, first come first
- * served. Every alignment of the cursor with the wheel's slots and words is a state; the time is moved
- * by whole revolutions only. One origin lies where the number of ticks passes 2^32.
+ * The list holds, for every member, the tick at which it has to come up: the first one at or after
+ * its deadline, not before the cursor, not beyond the horizon; and the order, tick by tick, first
+ * come first served. Every alignment of the cursor with the wheel's slots and words is a state; the
+ * time is moved by whole revolutions only. One origin lies where the number of ticks passes 2^32.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,8 @@ struct choice {
 static const struct choice choices[] = {
 	{"timers: every delay, one timer", "64 slots, delays to 3 revolutions, each ns", 1, 64, 3,
 	 UINT64_C(1) << 20, 100000},
-	{"timers: every delay, one timer, a bitmap of words", "128 slots, delays to a revolution, each ns",
+	{"timers: every delay, one timer, a bitmap of words",
+	 "128 slots, delays to a revolution, each ns",
 	 1, 128, 1, (UINT64_C(1) << 32) - 128, 100000},
 	{"timers: two of them", "64 slots, boundaries of slot, revolution, horizon", 2, 64, 0,
 	 UINT64_C(1) << 20, 2000000},

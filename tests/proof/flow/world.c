@@ -8,8 +8,9 @@ enum {
 };
 
 /* Stands for bytes in network order where the program begins, which no function may do. */
+#define BYTES(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 #define BE32(a, b, c, d) {__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? \
-	(uint32_t)(d) << 24 | (c) << 16 | (b) << 8 | (a) : (uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d)}
+	BYTES(d, c, b, a) : BYTES(a, b, c, d)}
 #define BE16(a) {__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? \
 	(uint16_t)(((a) & 0xff) << 8 | (a) >> 8) : (uint16_t)(a)}
 
@@ -129,7 +130,8 @@ const struct world worlds[] = {
 		},
 		.hash = BUCKET_0,
 		.client = {ACK, RST, NO_MORE}, .backend = {ACK, NO_MORE},
-		.datagrams_max = 1, .budget = {ALL}, .wheel_slots = 64, .first_ns = -1, .last_ns = 0, .prompt = true,
+		.datagrams_max = 1, .budget = {ALL}, .wheel_slots = 64,
+		.first_ns = -1, .last_ns = 0, .prompt = true,
 		.states_max = 400000,
 	},
 	{

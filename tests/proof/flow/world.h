@@ -1,7 +1,8 @@
 /* The worlds that the flow table is searched in: small bounds, each chosen for what it can show.
  *
- * Times lie on a grid of STEP_NS and one ns before and after it: every timeout of SEMANTICS 4 is a whole
- * number of steps, so that each flow's end is met exactly, one ns too early and one ns too late.
+ * Times lie on a grid of STEP_NS and one ns before and after it: every timeout of SEMANTICS 4 is a
+ * whole number of steps, so that each flow's end is met exactly, one ns too early and one ns too
+ * late.
  */
 #ifndef PROOF_WORLD_H
 #define PROOF_WORLD_H

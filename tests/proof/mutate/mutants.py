@@ -1,7 +1,8 @@
 """The mutants of a C file: one small fault each, as people make them.
 
-Found by tokens, not by a compiler: what comes out may not compile, and is no mutant then. The code's
-own style tells what tokens cannot: a binary operator has a space on both sides, a unary one does not.
+Found by tokens, not by a compiler: what comes out may not compile, and is no mutant then. The
+code's own style tells what tokens cannot: a binary operator has a space on both sides, a unary one
+has not.
 
 A mutant's name is FILE:FUNCTION:FAULT:NUMBER, counted within its function, so that it stays
 what it is when the file changes elsewhere.
@@ -17,7 +18,8 @@ TOKEN = re.compile(r"""
   | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
   | (?P<number>(?:0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*)
   | (?P<name>[A-Za-z_]\w*)
-  | (?P<mark><<=|>>=|\.\.\.|->|\+\+|--|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^]=|[-+*/%&|^!~<>=?:;,.(){}\[\]])
+  | (?P<mark><<=|>>=|\.\.\.|->|\+\+|--|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^]=
+        |[-+*/%&|^!~<>=?:;,.(){}\[\]])
 """, re.X | re.M | re.S)
 
 # Of operators that stand between two operands.
@@ -77,7 +79,8 @@ def regions(tokens):
             end = closing(tokens, i)
             head = tokens[first:i]
             opens = [k for k, token in enumerate(head) if token.text == "("]
-            names = [token.text for token in head if token.kind == "name" and token.text not in TYPES]
+            names = [token.text for token in head
+                     if token.kind == "name" and token.text not in TYPES]
             if head and head[-1].text == ")" and opens:
                 yield head[opens[0] - 1].text, i, end
                 first = end + 1
@@ -116,7 +119,7 @@ def edits(text, tokens, first, last):
             yield f"{token.text}-false", start, stop, "0"
             if token.text == "if":
                 yield "if-true", start, stop, "1"
-        if token.text in (";", "{", "}", "else", "do") or token.text == ":" or \
+        if token.text in (";", "{", "}", ":", "else", "do") or \
                 token.text == ")" and is_head(tokens, i):
             yield from of_statement(text, tokens, i + 1)
 
