@@ -13,10 +13,10 @@ from searches import plans
 from worlds import MODES
 
 LONG = os.environ.get("VERIFY") == "long"
-PLAIN, CHECKED = (1_000_000, 1_000_000) if LONG else (400_000, 50_000)
+PLAIN, CHECKED = (1_000_000, 1_000_000) if LONG else (950_000, 50_000)
 SHARE, ROUND = 50_000, 10_000
 JUDGED = 150                       # frames a mode
-STATES = 60_000                    # of a search, where it has more; LONG: all of them
+STATES = 90_000                    # of a search, where it has more; LONG: all of them
 
 
 def random_share(program, mode, number):
