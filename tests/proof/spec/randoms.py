@@ -7,7 +7,8 @@ import time
 import worlds
 from appliance import Appliance
 from config import Check
-from compare import Difference, check_counters, check_flows, check_frame, check_neighbors, check_tables, check_tick
+from compare import (Difference, check_counters, check_flows, check_frame, check_neighbors,
+                     check_tables, check_tick)
 from subject import Answer, Died, Subject
 from traffic import Traffic
 from wire import MILLISECOND, SECOND

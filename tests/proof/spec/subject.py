@@ -146,7 +146,8 @@ class Answer:
             if letter == 0x73:      # s
                 interface, tci, tpid, offload, length = struct.unpack_from("<BHH10sI", data, self.at)
                 self.at += 19
-                sent.append((interface, data[self.at:self.at + length], offload, (tci, tpid) if tpid else (0, 0)))
+                sent.append((interface, data[self.at:self.at + length], offload,
+                             (tci, tpid) if tpid else (0, 0)))
                 self.at += length
             elif letter == 0x65:    # e
                 kind, ident, address, mac, interface, value = \

@@ -232,7 +232,8 @@ class Traffic:
                 ip_packet(source, about.address, UDP, udp(source, 50000, about.address, 6080, inner))
         if rng.random() < .5:
             packet = packet[:rng.choice((28, 36, 48, 60, 100))]
-        kind, code = rng.choice(((3, 4), (3, 4), (3, 1), (3, 3), (11, 0), (11, 1), (4, 0), (5, 1), (12, 0), (3, 5)))
+        kind, code = rng.choice(((3, 4), (3, 4), (3, 1), (3, 3), (11, 0), (11, 1), (4, 0), (5, 1),
+                                 (12, 0), (3, 5)))
         mtu = rng.choice((0, 1400, 80, 20)) if (kind, code) == (3, 4) else 0
         sender = who if rng.random() < .6 else FAR if who >> 24 != 10 else worlds.address("10.0.0.99")
         message = self.ip(sender, source, ICMP, icmp(kind, code, mtu, packet))
@@ -274,7 +275,8 @@ class Traffic:
         rng = self.rng
         sender = rng.choice(PEOPLE + SERVERS + [ROUTER, 0, VIPS[0]])
         target = rng.choice(VIPS + [worlds.address(a) for a in ("198.51.100.1", "10.0.0.1", "10.0.0.2")] + SERVERS)
-        mac = link(sender) if rng.random() < .9 else rng.choice((bytes(6), EVERYBODY, bytes((2, 9, 9, 9, 9, 9)), worlds.EXT_MAC))
+        mac = link(sender) if rng.random() < .9 else rng.choice(
+            (bytes(6), EVERYBODY, bytes((2, 9, 9, 9, 9, 9)), worlds.EXT_MAC))
         interface = 1 if sender >> 24 == 10 else 2 if sender == ALT_CLIENT else 0
         if rng.random() < .05:
             interface = rng.randrange(3)
