@@ -14,7 +14,7 @@ import rows
 TICKS = os.sysconf("SC_CLK_TCK")
 IDLE, IOWAIT, STEAL_END = 3, 4, 8   # fields of /proc/stat: user nice system idle iowait irq softirq steal
 UTIME, STIME = 11, 12              # of /proc/PID/stat, behind the name
-TOLERATED = 0.1   # of one core
+TOLERATED = 0.3   # of one core: who is measured goes before them
 TRIES = 4
 PATIENCE_SECONDS = 1
 
