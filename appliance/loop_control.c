@@ -35,13 +35,20 @@ static int take_memory(struct loop *loop, const struct path_limits *limits)
 	return 0;
 }
 
+/* The calling thread, and with it those that it starts later, keeps to the other CPUs, if there are
+ * any: what a large commit works on would stop packets for longer than a ring lasts. */
 static int pin(struct loop *loop, int cpu)
 {
-	cpu_set_t set;
+	cpu_set_t own, others;
 
-	CPU_ZERO(&set);
-	CPU_SET((unsigned)cpu, &set);
-	return -pthread_setaffinity_np(loop->thread, sizeof(set), &set);
+	CPU_ZERO(&own);
+	CPU_SET((unsigned)cpu, &own);
+	if (!pthread_getaffinity_np(pthread_self(), sizeof(others), &others)) {
+		CPU_CLR((unsigned)cpu, &others);
+		if (CPU_COUNT(&others))
+			pthread_setaffinity_np(pthread_self(), sizeof(others), &others);
+	}
+	return -pthread_setaffinity_np(loop->thread, sizeof(own), &own);
 }
 
 static int start_thread(struct loop *loop)

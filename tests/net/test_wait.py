@@ -1,8 +1,10 @@
 """How the packet path waits while there is nothing to do: set global wait {adaptive|busy|sleep}."""
+import os
 import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -151,6 +153,18 @@ def test_busy_without_a_cpu_of_its_own_is_warned_of(make_appliance):
     appliance.arguments = ("--cpu", "0")
     appliance.start()
     assert not warnings(appliance)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU is everybody's")
+def test_the_packet_path_has_its_cpu_to_itself(make_appliance):
+    appliance = make_appliance()
+    appliance.arguments = ("--cpu", "1")
+    appliance.start()
+    tasks = Path(f"/proc/{appliance.process.pid}/task")
+    allowed = {(task / "comm").read_text().strip(): os.sched_getaffinity(int(task.name))
+               for task in tasks.iterdir()}
+    assert allowed.pop("lbd-path") == {1}
+    assert allowed and all(1 not in cpus for cpus in allowed.values())
 
 
 def test_packets_steered_by_software_are_warned_of(make_appliance):
