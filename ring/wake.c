@@ -55,7 +55,7 @@ static int load_program(const struct wake *wake, int32_t keep)
 		 .src_reg = BPF_PSEUDO_MAP_VALUE, .imm = wake->armed_fd},
 		{0}, /* the second half of the one before */
 		{.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = BPF_REG_0, .src_reg = BPF_REG_2},
-		{.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = BPF_REG_0, 
+		{.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = BPF_REG_0,
 		 .off = RETURN - TEST - 1},
 		{.code = BPF_ST | BPF_MEM | BPF_W, .dst_reg = BPF_REG_2},
 		{.code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = BPF_REG_1,
