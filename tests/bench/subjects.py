@@ -67,9 +67,8 @@ add service tcp {VIP}:0/tcp pool tcp
         self.appliance.before = self.before
         self.appliance.start()
         self.process = self.appliance.process
-        self.appliance.configure(self.CONFIGURATION)
-        if self.wait and self.appliance.lb(f"set global wait {self.wait}", check=False).status:
-            raise Unavailable(f"this lbd knows no `set global wait {self.wait}`")
+        self.appliance.configure(self.CONFIGURATION +
+                                 (f"set global wait {self.wait}\n" if self.wait else ""))
 
     def stop(self):
         self.appliance.stop()

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "appliance/config/config.h"
+#include "tests/unit/random.h"
 
 struct model_words {
 	char text[1024];
@@ -123,19 +124,9 @@ static inline int model_do(struct config *config, const char *line)
 	return result;
 }
 
-/* splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). */
-static inline uint64_t model_random(uint64_t *state)
-{
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
-
 static inline uint64_t model_below(uint64_t *state, uint64_t limit)
 {
-	return model_random(state) % limit;
+	return random_next(state) % limit;
 }
 
 /* A text that the attribute mostly accepts; names come from a small set, so that they meet. */

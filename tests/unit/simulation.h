@@ -4,6 +4,7 @@
 #define TESTS_UNIT_SIMULATION_H
 
 #include "tests/unit/clients.h"
+#include "tests/unit/random.h"
 
 #include "appliance/path/internal.h"
 
@@ -110,14 +111,9 @@ struct simulation {
 	struct connection connection[CONNECTIONS];
 };
 
-/* SplitMix64. */
 static uint32_t dice(struct simulation *sim, uint32_t sides)
 {
-	uint64_t x = sim->random += UINT64_C(0x9e3779b97f4a7c15);
-
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (uint32_t)((x ^ x >> 31) % sides);
+	return (uint32_t)(random_next(&sim->random) % sides);
 }
 
 #define expect(sim, condition)                                                                     \

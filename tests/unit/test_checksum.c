@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "appliance/path/checksum.h"
+#include "tests/unit/random.h"
 
 enum {
 	ROUNDS = 20000,
@@ -16,14 +17,9 @@ enum {
 
 static uint64_t random_state;
 
-/* splitmix64 */
 static uint64_t random64(void)
 {
-	uint64_t z = random_state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
+	return random_next(&random_state);
 }
 
 static void random_fill(uint8_t *bytes, size_t length)

@@ -60,7 +60,7 @@ static void overwrite(uint64_t *random, struct bytes *bytes)
 	bool zeros = below(random, 2);
 
 	for (; at < end && at < bytes->size; at++)
-		bytes->at[at] = zeros ? 0 : (unsigned char)model_random(random);
+		bytes->at[at] = zeros ? 0 : (unsigned char)random_next(random);
 }
 
 static void cut_short(uint64_t *random, struct bytes *bytes)
@@ -75,7 +75,7 @@ static void lengthen(uint64_t *random, struct bytes *bytes)
 	bytes->at = realloc(bytes->at, bytes->size + added);
 	assert_non_null(bytes->at);
 	while (added--)
-		bytes->at[bytes->size++] = (unsigned char)model_random(random);
+		bytes->at[bytes->size++] = (unsigned char)random_next(random);
 }
 
 static void swap_sectors(uint64_t *random, struct bytes *bytes)

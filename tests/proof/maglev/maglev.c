@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "appliance/path/maglev.h"
+#include "tests/unit/random.h"
 
 enum {
 	MEMBERS_MAX = 1000,
@@ -26,16 +27,11 @@ static uint32_t held[MEMBERS_MAX];
 static void *scratch;
 static unsigned failures;
 
-/* splitmix64 */
 static uint64_t random_state;
 
 static uint64_t random64(void)
 {
-	uint64_t z = random_state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
+	return random_next(&random_state);
 }
 
 static uint32_t random_below(uint32_t limit)
